@@ -1,0 +1,158 @@
+"""Facts about a Python environment: what is installed, what leaks in, what happens on import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from envtool.machine import NOT_ASKED, Absent, Reading
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """One installed distribution, read from its metadata and never imported."""
+
+    name: str  # normalised: "nvidia-cublas-cu12"
+    version: str
+    location: str  # the sys.path entry that holds it
+    installer: str | None = None  # pip, uv, conda, …
+    requires: tuple[str, ...] = ()  # Requires-Dist, kept for the torch family only
+    metadata_path: str | None = None
+
+
+@dataclass(frozen=True)
+class Build:
+    """What a package's own files say of its build.
+
+    ``cuda``, ``hip`` and ``xpu`` are the runtime versions it was built for ("13.0"), None where it was built
+    without; ``variant`` is "cu130", "cpu", "rocm7.2" or "xpu", None where the files don't tell.
+    """
+
+    package: str
+    version: str  # with the local part where the files have one: "2.13.0+cpu"
+    variant: str | None
+    cuda: str | None = None
+    hip: str | None = None
+    xpu: str | None = None
+    location: str | None = None
+    size_mib: int | None = None
+
+
+@dataclass(frozen=True)
+class CondaPackage:
+    """One record of an environment's conda-meta folder."""
+
+    name: str
+    version: str
+    build: str
+    channel: str
+
+
+@dataclass(frozen=True)
+class Leak:
+    """A directory that a plain start has on ``sys.path`` and an isolated one (``python -I``) has not.
+
+    ``kind``: "working-directory", "PYTHONPATH", "user-site" or "other".
+    """
+
+    kind: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Shadow:
+    """A file or folder that is imported in place of the module it is named after."""
+
+    module: str
+    path: str
+    kind: str  # as Leak.kind
+    standard_library: bool
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A Python environment that answered."""
+
+    executable: str
+    chosen_by: str  # "--python", "the active environment (VIRTUAL_ENV)", "python3 on PATH", …
+    version: str  # "3.12.4"
+    implementation: str  # cpython, pypy
+    abi: str  # "cp312", "cp313t"
+    bits: int
+    arch: str  # what the interpreter was built for: x86_64, arm64, …
+    prefix: str
+    base_prefix: str
+    manager: str  # venv | virtualenv | uv | conda | system | pyenv | homebrew | …
+    externally_managed: bool = False
+    conda_base: bool = False
+    pip: Reading[str] = NOT_ASKED  # pip's version in this environment
+    ensurepip: bool = False
+    distributions: tuple[Distribution, ...] = ()
+    builds: tuple[Build, ...] = ()  # torch, torchvision, torchaudio: what their files say
+    conda_packages: tuple[CondaPackage, ...] = ()
+    leaks: tuple[Leak, ...] = ()
+    shadows: tuple[Shadow, ...] = ()
+    leftovers: tuple[str, ...] = ()  # "~orch-2.1.0.dist-info": half-removed distributions
+    invalid: tuple[str, ...] = ()  # metadata folders without a readable METADATA
+    pip_on_path: Reading[str] = NOT_ASKED  # the interpreter that a bare `pip` would install into
+    local_venv: Reading[str] = NOT_ASKED  # ./.venv, when that is another environment than this one
+
+    def distribution(self, name: str) -> Distribution | None:
+        """The first distribution of that normalised name on the path, None if there is none."""
+        return next((d for d in self.distributions if d.name == name), None)
+
+    def build(self, package: str) -> Build | None:
+        """What the files of ``package`` say of its build, None where it isn't installed."""
+        return next((b for b in self.builds if b.package == package), None)
+
+
+@dataclass(frozen=True)
+class BrokenEnvironment:
+    """An environment that was meant, and whose Python does not start.
+
+    ``kind``: "dangling" (the venv's base Python is gone), "does-not-start".
+    """
+
+    executable: str
+    chosen_by: str
+    kind: str
+    message: str
+    home: str | None = None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of the import rehearsal in the target interpreter.
+
+    ``name``: "torch", "torchvision", "torchaudio", "numpy-bridge", "cpu", "cuda:0", "mps", "xpu".
+    ``outcome``: "ok", "error" (a Python exception), "crash" (signal or exit), "timeout", "not-installed",
+    "not-reached".
+    """
+
+    name: str
+    outcome: str
+    seconds: float | None = None
+    error_type: str | None = None
+    message: str | None = None
+    last_lines: tuple[str, ...] = ()
+    signal: str | None = None
+    exit_code: int | None = None
+    details: tuple[tuple[str, str], ...] = ()  # such as ("version", "2.13.0+cpu"), ("device_count", "1")
+
+    def detail(self, key: str) -> str | None:
+        """The detail of that name, None where the stage did not report it."""
+        return dict(self.details).get(key)
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What happened when the packages were really imported."""
+
+    stages: tuple[Stage, ...]
+    seconds: float
+
+    def stage(self, name: str) -> Stage | None:
+        """The stage of that name, None where it was never planned."""
+        return next((s for s in self.stages if s.name == name), None)
+
+
+NOT_IMPORTED = Absent("not imported (--no-import)")

@@ -1,0 +1,1 @@
+"""Probes: they ask the machine and give readings. No opinion, no output."""

@@ -1,0 +1,317 @@
+"""The one way in which probes touch a machine: a host that answers questions, live or from a recording.
+
+Every question has a plain JSON answer, so that a machine can be recorded to a file and asked again elsewhere.
+A probe that goes around the host can't be replayed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from envtool.machine import Absent, Found, Reading, Unknown
+from envtool.verdicts import Json
+
+READ_LIMIT = 1 << 20  # bytes: /proc and /sys files are small; anything larger is not what was asked for
+
+T = TypeVar("T")
+
+
+class Child(Protocol):
+    """A program that runs on the host while the probe goes on."""
+
+    def result(self) -> Reading[Completed]:
+        """Wait for its end, at most until its time limit."""
+
+
+@dataclass(frozen=True)
+class Completed:
+    """How a program ended. ``returncode`` is negative for a signal, None where the time limit cut it off."""
+
+    returncode: int | None
+    stdout: str
+    stderr: str
+    seconds: float
+
+    @property
+    def timed_out(self) -> bool:
+        """Was it cut off by its time limit?"""
+        return self.returncode is None
+
+
+class Host(Protocol):
+    """Questions to a machine. None of them raises: what can't be told is Unknown, with the reason."""
+
+    def facts(self) -> Mapping[str, Json]:
+        """What the running Python knows without asking: see ``live_facts`` for the keys."""
+
+    def env(self, name: str) -> str | None:
+        """An environment variable, None where it is not set."""
+
+    def read(self, path: str) -> Reading[str]:
+        """A text file, at most a MiB of it, undecodable bytes replaced."""
+
+    def read_bytes(self, path: str) -> Reading[bytes]:
+        """A small binary file."""
+
+    def names(self, path: str) -> Reading[tuple[str, ...]]:
+        """The names in a directory, sorted."""
+
+    def link(self, path: str) -> Reading[str]:
+        """Where a symbolic link points, as written."""
+
+    def real(self, path: str) -> Reading[str]:
+        """The path with every link resolved; Absent where it does not exist."""
+
+    def stat(self, path: str) -> Reading[Mapping[str, Json]]:
+        """``kind`` (file, dir, char, other), ``mode`` ("0660"), ``uid``, ``group``, ``readable``, ``writable``."""
+
+    def disk(self, path: str) -> Reading[tuple[int, int]]:
+        """Free and total bytes of the file system that holds ``path``."""
+
+    def which(self, name: str) -> Reading[str]:
+        """Where a program lies on PATH."""
+
+    def loadable(self, library: str) -> Reading[str]:
+        """Can the dynamic loader find this library by name? Found gives the name; Absent the loader's words."""
+
+    def start(
+        self,
+        question: str,
+        argv: Sequence[str],
+        *,
+        timeout: float,
+        cwd: str | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> Child:
+        """Start a program. ``question`` names it in recordings and is unique in a run: "nvml", "environment"."""
+
+
+# ── live ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def live_facts() -> dict[str, Json]:
+    """What the running Python knows of its machine, in JSON."""
+    import platform
+
+    libc_name, libc_version = platform.libc_ver() if sys.platform.startswith("linux") else ("", "")
+    return {
+        "sys_platform": sys.platform,  # linux, darwin, win32
+        "machine": platform.machine(),  # x86_64, arm64, AMD64
+        "release": platform.release(),  # the kernel's
+        "version": platform.version(),
+        "mac_version": platform.mac_ver()[0] if sys.platform == "darwin" else None,
+        "windows_version": platform.version() if sys.platform == "win32" else None,
+        "libc_name": libc_name or None,
+        "libc_version": libc_version or None,
+        "bits": 64 if sys.maxsize > 2**32 else 32,
+        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "pid": os.getpid(),
+        "uid": os.getuid() if hasattr(os, "getuid") else None,
+        "cwd": os.getcwd(),
+        "temporary": _temporary_directory(),
+        "hostname": platform.node(),
+    }
+
+
+def _temporary_directory() -> str | None:
+    # tempfile.gettempdir() writes a file to find out, which a full disk turns into an error: look only.
+    for name in ("TMPDIR", "TEMP", "TMP"):
+        value = os.environ.get(name)
+        if value:
+            return value
+    return "/tmp" if os.name == "posix" else None
+
+
+def _reading(ask: Callable[[], T]) -> Reading[T]:
+    try:
+        return Found(ask())
+    except (FileNotFoundError, NotADirectoryError):
+        return Absent("no such file")
+    except PermissionError:
+        return Unknown("permission denied")
+    except OSError as error:
+        return Unknown(error.strerror or str(error))
+
+
+def within(seconds: float, ask: Callable[[], Reading[T]]) -> Reading[T]:
+    """The answer of ``ask``, or Unknown when it takes longer than ``seconds`` (a dead network file system)."""
+    answer: list[Reading[T]] = []
+    thread = threading.Thread(target=lambda: answer.append(ask()), daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return answer[0] if answer else Unknown(f"no answer within {seconds:g} s")
+
+
+@dataclass
+class LiveChild:
+    """A running program, cut off with its whole process group at its time limit."""
+
+    process: subprocess.Popen[bytes]
+    deadline: float
+    started: float
+
+    def result(self) -> Reading[Completed]:
+        try:
+            out, err = self.process.communicate(timeout=max(0.0, self.deadline - time.monotonic()))
+            code: int | None = self.process.returncode
+        except subprocess.TimeoutExpired:
+            out, err = self._cut_off()
+            code = None
+        except BaseException:
+            self._kill()
+            raise
+        return Found(Completed(code, _text(out), _text(err), time.monotonic() - self.started))
+
+    def _kill(self) -> None:
+        with contextlib.suppress(OSError):
+            if sys.platform != "win32":
+                os.killpg(self.process.pid, signal.SIGKILL)
+            else:
+                self.process.kill()
+
+    def _cut_off(self) -> tuple[bytes, bytes]:
+        self._kill()
+        try:
+            return self.process.communicate(timeout=1.0)
+        except subprocess.TimeoutExpired as late:  # stuck in the kernel: leave it behind
+            return late.stdout or b"", late.stderr or b""
+
+
+@dataclass(frozen=True)
+class NoChild:
+    """A program that could not be started."""
+
+    reason: Absent | Unknown
+
+    def result(self) -> Reading[Completed]:
+        return self.reason
+
+
+def _text(data: bytes | None) -> str:
+    return (data or b"").decode("utf-8", "replace").replace("\r\n", "\n")
+
+
+class LiveHost:
+    """This machine. ``root`` is put before absolute paths of files, for a tree that imitates a machine in tests."""
+
+    def __init__(self, root: str = "") -> None:
+        self.root = root
+
+    def _at(self, path: str) -> str:
+        return self.root + path if self.root and path.startswith("/") else path
+
+    def facts(self) -> Mapping[str, Json]:
+        return live_facts()
+
+    def env(self, name: str) -> str | None:
+        return os.environ.get(name)
+
+    def read(self, path: str) -> Reading[str]:
+        data = self.read_bytes(path)
+        return Found(data.value.decode("utf-8", "replace")) if isinstance(data, Found) else data
+
+    def read_bytes(self, path: str) -> Reading[bytes]:
+        def ask() -> bytes:
+            with open(self._at(path), "rb") as file:
+                return file.read(READ_LIMIT)
+
+        return _reading(ask)
+
+    def names(self, path: str) -> Reading[tuple[str, ...]]:
+        return _reading(lambda: tuple(sorted(os.listdir(self._at(path)))))
+
+    def link(self, path: str) -> Reading[str]:
+        return _reading(lambda: os.readlink(self._at(path)))
+
+    def real(self, path: str) -> Reading[str]:
+        return _reading(lambda: os.path.realpath(self._at(path), strict=True))
+
+    def stat(self, path: str) -> Reading[Mapping[str, Json]]:
+        return _reading(lambda: _stat(self._at(path)))
+
+    def disk(self, path: str) -> Reading[tuple[int, int]]:
+        def ask() -> tuple[int, int]:
+            import shutil
+
+            usage = shutil.disk_usage(_existing(self._at(path)))
+            return usage.free, usage.total
+
+        return within(2.0, lambda: _reading(ask))
+
+    def which(self, name: str) -> Reading[str]:
+        import shutil
+
+        found = shutil.which(name)
+        return Found(found) if found else Absent(f"no {name} on PATH")
+
+    def loadable(self, library: str) -> Reading[str]:
+        import ctypes
+
+        try:
+            ctypes.CDLL(library)
+        except OSError as error:
+            return Absent(str(error))
+        return Found(library)
+
+    def start(
+        self,
+        question: str,
+        argv: Sequence[str],
+        *,
+        timeout: float,
+        cwd: str | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> Child:
+        started = time.monotonic()
+        try:
+            process = subprocess.Popen(
+                list(argv),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd=cwd,
+                env=dict(env) if env is not None else None,
+                start_new_session=os.name == "posix",
+            )
+        except (FileNotFoundError, NotADirectoryError):
+            return NoChild(Absent(f"{argv[0]}: no such file"))
+        except (OSError, ValueError) as error:
+            return NoChild(Unknown(f"{argv[0]}: {getattr(error, 'strerror', None) or error}"))
+        return LiveChild(process, started + timeout, started)
+
+
+def _existing(path: str) -> str:
+    """The nearest parent that exists: where a file would go that isn't there yet."""
+    while path and not os.path.exists(path) and os.path.dirname(path) != path:
+        path = os.path.dirname(path)
+    return path or "."
+
+
+def _stat(path: str) -> Mapping[str, Json]:
+    import stat
+
+    status = os.stat(path)
+    kinds = ((stat.S_ISREG, "file"), (stat.S_ISDIR, "dir"), (stat.S_ISCHR, "char"))
+    group: Json = status.st_gid
+    if os.name == "posix":
+        import grp
+
+        with contextlib.suppress(KeyError):
+            group = grp.getgrgid(status.st_gid).gr_name
+    return {
+        "kind": next((name for is_kind, name in kinds if is_kind(status.st_mode)), "other"),
+        "mode": f"{stat.S_IMODE(status.st_mode):04o}",
+        "uid": status.st_uid,
+        "group": group,
+        "readable": os.access(path, os.R_OK),
+        "writable": os.access(path, os.W_OK),
+    }
