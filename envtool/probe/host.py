@@ -83,6 +83,12 @@ class Host(Protocol):
     def loadable(self, library: str) -> Reading[str]:
         """Can the dynamic loader find this library by name? Found gives the name; Absent the loader's words."""
 
+    def registry(self, key: str) -> Reading[Mapping[str, Json]]:
+        """The values of a Windows registry key below HKEY_LOCAL_MACHINE; binary ones as hexadecimal text."""
+
+    def registry_keys(self, key: str) -> Reading[tuple[str, ...]]:
+        """The names of a registry key's subkeys, in the registry's order."""
+
     def start(
         self,
         question: str,
@@ -205,12 +211,15 @@ class LiveHost:
 
     def __init__(self, root: str = "") -> None:
         self.root = root
+        self._facts: dict[str, Json] | None = None  # asked by several probes, and worth milliseconds
 
     def _at(self, path: str) -> str:
         return self.root + path if self.root and path.startswith("/") else path
 
     def facts(self) -> Mapping[str, Json]:
-        return live_facts()
+        if self._facts is None:
+            self._facts = live_facts()
+        return self._facts
 
     def env(self, name: str) -> str | None:
         return os.environ.get(name)
@@ -261,6 +270,12 @@ class LiveHost:
         except OSError as error:
             return Absent(str(error))
         return Found(library)
+
+    def registry(self, key: str) -> Reading[Mapping[str, Json]]:
+        return _reading(lambda: _registry_values(key)) if sys.platform == "win32" else _NO_REGISTRY
+
+    def registry_keys(self, key: str) -> Reading[tuple[str, ...]]:
+        return _reading(lambda: _registry_subkeys(key)) if sys.platform == "win32" else _NO_REGISTRY
 
     def start(
         self,
@@ -315,3 +330,40 @@ def _stat(path: str) -> Mapping[str, Json]:
         "readable": os.access(path, os.R_OK),
         "writable": os.access(path, os.W_OK),
     }
+
+
+# ── the Windows registry ─────────────────────────────────────────────────────────────────────────
+
+_NO_REGISTRY = Absent("only Windows has a registry")
+
+
+def _registry_values(key: str) -> Mapping[str, Json]:
+    values: dict[str, Json] = {}
+    if sys.platform == "win32":
+        import winreg
+
+        # The 64-bit view also for a 32-bit Python: the other one leaves most of these keys out.
+        access = winreg.KEY_READ | winreg.KEY_WOW64_64KEY
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, key, 0, access) as opened:
+            for index in range(winreg.QueryInfoKey(opened)[1]):
+                name, value, _kind = winreg.EnumValue(opened, index)
+                values[name] = _registry_json(value)
+    return values
+
+
+def _registry_json(value: object) -> Json:
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, list):
+        return [str(item) for item in value]
+    return value if isinstance(value, (int, str)) else None
+
+
+def _registry_subkeys(key: str) -> tuple[str, ...]:
+    if sys.platform != "win32":
+        return ()
+    import winreg
+
+    access = winreg.KEY_READ | winreg.KEY_WOW64_64KEY
+    with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, key, 0, access) as opened:
+        return tuple(winreg.EnumKey(opened, index) for index in range(winreg.QueryInfoKey(opened)[0]))

@@ -133,6 +133,12 @@ class RecordingHost:
     def loadable(self, library: str) -> Reading[str]:
         return self._kept("loadable", library, self.host.loadable(library), lambda text: text)
 
+    def registry(self, key: str) -> Reading[Mapping[str, Json]]:
+        return self._kept("registry", key, self.host.registry(key), dict)
+
+    def registry_keys(self, key: str) -> Reading[tuple[str, ...]]:
+        return self._kept("registry_keys", key, self.host.registry_keys(key), list)
+
     def start(
         self,
         question: str,
@@ -230,6 +236,12 @@ class RecordedHost:
 
     def loadable(self, library: str) -> Reading[str]:
         return self._ask("loadable", library, str)
+
+    def registry(self, key: str) -> Reading[Mapping[str, Json]]:
+        return self._ask("registry", key, _object)
+
+    def registry_keys(self, key: str) -> Reading[tuple[str, ...]]:
+        return self._ask("registry_keys", key, _strings)
 
     def start(
         self,
