@@ -17,14 +17,16 @@ class Distribution:
     installer: str | None = None  # pip, uv, conda, …
     requires: tuple[str, ...] = ()  # Requires-Dist, kept for the torch family only
     metadata_path: str | None = None
+    editable: bool = False  # installed from a folder of sources (pip install -e)
 
 
 @dataclass(frozen=True)
 class Build:
     """What a package's own files say of its build.
 
-    ``cuda``, ``hip`` and ``xpu`` are the runtime versions it was built for ("13.0"), None where it was built
-    without; ``variant`` is "cu130", "cpu", "rocm7.2" or "xpu", None where the files don't tell.
+    ``cuda``, ``hip`` and ``xpu`` are the runtime versions it was built for ("13.0", or "13" where only the major
+    version is told), None where it was built without; ``variant`` is "cu130", "cpu", "rocm7.2" or "xpu", None where
+    the files don't tell. A build without a distribution at its ``location`` is a source checkout or a bare copy.
     """
 
     package: str
@@ -33,7 +35,7 @@ class Build:
     cuda: str | None = None
     hip: str | None = None
     xpu: str | None = None
-    location: str | None = None
+    location: str | None = None  # the sys.path entry that holds it, as Distribution.location
     size_mib: int | None = None
 
 
@@ -93,12 +95,22 @@ class Environment:
     shadows: tuple[Shadow, ...] = ()
     leftovers: tuple[str, ...] = ()  # "~orch-2.1.0.dist-info": half-removed distributions
     invalid: tuple[str, ...] = ()  # metadata folders without a readable METADATA
+    # Found: a plain start works as well as an isolated one (-I). Absent: it doesn't, and this is what it said.
+    plain_start: Reading[str] = NOT_ASKED
+    working_directory: str | None = None  # where the plain start ran
+    site_packages: str | None = None  # where this environment's own packages lie
+    venv_home: str | None = None  # pyvenv.cfg's home: where the base Python lay when the venv was made
+    venv_version: str | None = None  # … and which version it was then
     pip_on_path: Reading[str] = NOT_ASKED  # the interpreter that a bare `pip` would install into
     local_venv: Reading[str] = NOT_ASKED  # ./.venv, when that is another environment than this one
 
     def distribution(self, name: str) -> Distribution | None:
         """The first distribution of that normalised name on the path, None if there is none."""
         return next((d for d in self.distributions if d.name == name), None)
+
+    def copies(self, name: str) -> tuple[Distribution, ...]:
+        """Every distribution of that normalised name, in the order of the path: more than one is a duplicate."""
+        return tuple(d for d in self.distributions if d.name == name)
 
     def build(self, package: str) -> Build | None:
         """What the files of ``package`` say of its build, None where it isn't installed."""
@@ -109,7 +121,8 @@ class Environment:
 class BrokenEnvironment:
     """An environment that was meant, and whose Python does not start.
 
-    ``kind``: "dangling" (the venv's base Python is gone), "does-not-start".
+    ``kind``: "dangling" (the venv's base Python is gone), "does-not-start", "no-answer" (it hangs or says something
+    else), "too-old" (before Python 3.6).
     """
 
     executable: str
@@ -123,9 +136,14 @@ class BrokenEnvironment:
 class Stage:
     """One step of the import rehearsal in the target interpreter.
 
-    ``name``: "torch", "torchvision", "torchaudio", "numpy-bridge", "cpu", "cuda:0", "mps", "xpu".
-    ``outcome``: "ok", "error" (a Python exception), "crash" (signal or exit), "timeout", "not-installed",
-    "not-reached".
+    ``name``: "start" (only where Python ended before torch's turn), "torch", "torchvision", "torchaudio",
+    "numpy-bridge", "cpu", then "cuda" (a CUDA or ROCm build: can it start?), "cuda:0", …, "mps", "xpu" as the build
+    has them, and "exit" (only where the process failed after its last stage).
+    ``outcome``: "ok", "error" (a Python exception, or a wrong result), "crash" (signal or exit), "timeout",
+    "not-installed", "not-reached".
+    Details: every stage "warnings"; torch "version", "file", "cuda", "hip", "xpu", "arch_list"; torchvision,
+    torchaudio, numpy-bridge "version", "file"; cuda "is_available", "device_count"; cuda:0 "name", "capability";
+    a failed one "missing_library", "undefined_symbol" or "missing_symbol_version" where the loader named them.
     """
 
     name: str
