@@ -124,6 +124,7 @@ def live_facts() -> dict[str, Json]:
         "uid": os.getuid() if hasattr(os, "getuid") else None,
         "cwd": os.getcwd(),
         "temporary": _temporary_directory(),
+        "executable": sys.executable or None,  # the Python that envtool itself runs in
         "hostname": platform.node(),
     }
 
@@ -360,10 +361,11 @@ def _registry_json(value: object) -> Json:
 
 
 def _registry_subkeys(key: str) -> tuple[str, ...]:
-    if sys.platform != "win32":
-        return ()
-    import winreg
+    names: tuple[str, ...] = ()
+    if sys.platform == "win32":
+        import winreg
 
-    access = winreg.KEY_READ | winreg.KEY_WOW64_64KEY
-    with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, key, 0, access) as opened:
-        return tuple(winreg.EnumKey(opened, index) for index in range(winreg.QueryInfoKey(opened)[0]))
+        access = winreg.KEY_READ | winreg.KEY_WOW64_64KEY
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, key, 0, access) as opened:
+            names = tuple(winreg.EnumKey(opened, index) for index in range(winreg.QueryInfoKey(opened)[0]))
+    return names
