@@ -174,7 +174,8 @@ class Nvidia:
     nvml_state: str = "not-asked"  # one of NVML_STATES
     nvml_error: int | None = None  # NVML's return code
     nvml_message: str | None = None  # NVML's own words, or what the child left behind
-    nvml_library: Reading[str] = NOT_ASKED  # path or name that was loaded
+    nvml_library: Reading[str] = NOT_ASKED  # what was loaded: a bare name, or a path where the loader finds no name
+    nvml_library_version: Reading[str] = NOT_ASKED  # "550.54.14": the driver that the library belongs to
     driver: Reading[str] = NOT_ASKED  # "550.54.14"
     cuda_driver: Reading[str] = NOT_ASKED  # "12.4": the newest CUDA that the driver's API speaks
     gpus: tuple[Gpu, ...] = ()
@@ -186,6 +187,7 @@ class Nvidia:
     cards: tuple[PciCard, ...] = ()  # NVIDIA cards on the PCI bus
     nodes: Reading[tuple[DeviceNode, ...]] = NOT_ASKED  # /dev/nvidia*, seen before NVML started
     visible_devices: Reading[str] = Absent("CUDA_VISIBLE_DEVICES is not set")
+    device_order: Reading[str] = Absent("CUDA_DEVICE_ORDER is not set")
     module_loaded: Reading[bool] = NOT_ASKED  # /sys/module/nvidia: leaks into containers without a GPU
     nouveau_loaded: Reading[bool] = NOT_ASKED
     seconds: float | None = None  # how long NVML took to start and answer
