@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from envtool.errors import EnvtoolError
 from envtool.machine import Amd, Apple, Found, Intel, Machine, Nvidia, PciCard, Reading, Unknown
-from envtool.probe import amd, apple, intel, pci, surroundings, system
+from envtool.probe import amd, apple, intel, nvidia, pci, surroundings, system
 from envtool.probe.host import Host
 
 T = TypeVar("T")
@@ -23,7 +23,7 @@ def start_machine(host: Host, *, packages_path: str | None, nvml_timeout: float 
     is_mac = host.facts().get("sys_platform") == "darwin"
     sysctl = apple.start_sysctl(host) if is_mac else None
     cards: Reading[tuple[PciCard, ...]] = _guarded(lambda: pci.read_cards(host), _no_cards)
-    nvidia = _guarded(lambda: _start_nvidia(host, cards, nvml_timeout), _no_nvidia)
+    nvidia_gpus = _guarded(lambda: _start_nvidia(host, cards, nvml_timeout), _no_nvidia)
     apple_chip = _guarded(lambda: apple.start(host, sysctl), _no_apple)
     rest = system.start(host, packages_path, sysctl)
     amd_gpus = _guarded(lambda: amd.read(host, cards), lambda reason: Amd("unknown", reason))
@@ -32,7 +32,7 @@ def start_machine(host: Host, *, packages_path: str | None, nvml_timeout: float 
     def collect() -> Machine:
         return replace(
             rest(),
-            nvidia=_guarded(nvidia, lambda reason: Nvidia("unknown", reason)),
+            nvidia=_guarded(nvidia_gpus, lambda reason: Nvidia("unknown", reason)),
             amd=amd_gpus,
             intel=intel_gpus,
             apple=_guarded(apple_chip, lambda reason: Apple("unknown", reason)),
@@ -42,9 +42,7 @@ def start_machine(host: Host, *, packages_path: str | None, nvml_timeout: float 
 
 
 def _start_nvidia(host: Host, cards: Reading[tuple[PciCard, ...]], timeout: float) -> Callable[[], Nvidia]:
-    from envtool.probe import nvidia
-
-    return nvidia.start(host, cards, wsl=isinstance(surroundings.wsl(host), Found), timeout=timeout)
+    return nvidia.start(host, cards, wsl=isinstance(surroundings.wsl(host), Found), limit=timeout)
 
 
 def _guarded(ask: Callable[[], T], otherwise: Callable[[str], T]) -> T:

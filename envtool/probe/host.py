@@ -250,17 +250,12 @@ class LiveHost:
 
     def disk(self, path: str) -> Reading[tuple[int, int]]:
         def ask() -> tuple[int, int]:
-            import shutil
-
-            usage = shutil.disk_usage(_existing(self._at(path)))
-            return usage.free, usage.total
+            return _space(_existing(self._at(path)))
 
         return within(2.0, lambda: _reading(ask))
 
     def which(self, name: str) -> Reading[str]:
-        import shutil
-
-        found = shutil.which(name)
+        found = _which(name)
         return Found(found) if found else Absent(f"no {name} on PATH")
 
     def loadable(self, library: str) -> Reading[str]:
@@ -303,6 +298,31 @@ class LiveHost:
         except (OSError, ValueError) as error:
             return NoChild(Unknown(f"{argv[0]}: {getattr(error, 'strerror', None) or error}"))
         return LiveChild(process, started + timeout, started)
+
+
+def _space(path: str) -> tuple[int, int]:
+    # shutil does the same, but importing it costs a start-up as much as all other probes of the system.
+    if sys.platform != "win32":
+        space = os.statvfs(path)
+        return space.f_bavail * space.f_frsize, space.f_blocks * space.f_frsize
+    else:  # noqa: RET505 - so that mypy sees one platform only
+        import shutil
+
+        usage = shutil.disk_usage(path)
+        return usage.free, usage.total
+
+
+def _which(name: str) -> str | None:
+    if sys.platform != "win32":
+        for directory in os.get_exec_path():
+            path = os.path.join(directory, name)
+            if os.access(path, os.X_OK) and os.path.isfile(path):
+                return path
+        return None
+    else:  # noqa: RET505
+        import shutil
+
+        return shutil.which(name)
 
 
 def _existing(path: str) -> str:
