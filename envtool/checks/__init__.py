@@ -1,0 +1,16 @@
+"""Pure rules about a machine and an environment. ``ALL`` lists every one; its order is the order of mending."""
+
+from envtool.checks import driver, gpu, imports, interpreter, packages, system
+from envtool.checks.check import GROUPS, Check, Evidence, Mender, run
+
+# What must be right first comes first: a Python that starts, a system that serves, a driver, then packages.
+ALL: tuple[Check, ...] = (
+    *interpreter.CHECKS,
+    *system.CHECKS,
+    *driver.CHECKS,
+    *packages.CHECKS,
+    *gpu.CHECKS,
+    *imports.CHECKS,
+)
+
+__all__ = ["ALL", "GROUPS", "Check", "Evidence", "Mender", "run"]

@@ -1,0 +1,111 @@
+"""What a check is, what it may look at, and how all of them are run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Protocol
+
+from envtool.catalog import Catalog
+from envtool.environment import BrokenEnvironment, Build, Environment, ImportReport
+from envtool.machine import Found, Gpu, Machine, Reading
+from envtool.verdicts import Status, Verdict, skipped, unknown
+
+GROUPS = ("Python", "PyTorch", "Driver", "GPU", "System")
+
+
+class Mender(Protocol):
+    """Works out the commands that mend an environment; see ``checks.mend``."""
+
+    def reinstall(self, *, accelerator: str = "auto") -> str | None:
+        """The line that brings torch and its companions here to builds that fit; None where there are none."""
+
+    def uninstall(self, *names: str) -> str:
+        """The line that removes distributions."""
+
+    def install(self, *requirements: str) -> str:
+        """The line that installs other packages."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that a check may look at. Pure data: the same evidence gives the same verdict anywhere."""
+
+    machine: Machine
+    environment: Environment | BrokenEnvironment
+    imports: Reading[ImportReport]
+    catalog: Catalog
+    mender: Mender
+
+    @property
+    def env(self) -> Environment | None:
+        """The environment, None where its Python does not start."""
+        return self.environment if isinstance(self.environment, Environment) else None
+
+    @cached_property
+    def torch(self) -> Build | None:
+        """What torch's own files say of it, None where there is no torch."""
+        return self.env.build("torch") if self.env else None
+
+    @property
+    def torch_version(self) -> str | None:
+        """torch's release without a local part: "2.13.0"."""
+        return self.torch.version.partition("+")[0] if self.torch else None
+
+    @property
+    def cuda_build(self) -> bool:
+        """Is a CUDA build of torch installed?"""
+        return self.torch is not None and self.torch.cuda is not None
+
+    @property
+    def platform(self) -> str:
+        """The catalog's name of this platform: "linux_x86_64"."""
+        return f"{self.machine.os}_{self.machine.arch}"
+
+    @cached_property
+    def gpus(self) -> tuple[Gpu, ...]:
+        """The NVIDIA GPUs that answered."""
+        return tuple(gpu for gpu in self.machine.nvidia.gpus if gpu.error_code is None)
+
+    @property
+    def report(self) -> ImportReport | None:
+        """The import rehearsal, None where there was none."""
+        return self.imports.value if isinstance(self.imports, Found) else None
+
+
+@dataclass(frozen=True)
+class Check:
+    """One named rule. Its code never changes meaning; ``group`` is the line of the screen that it belongs to."""
+
+    code: str
+    title: str
+    group: str
+    judge: Callable[[Evidence], Verdict]
+    needs: tuple[str, ...] = ()
+
+
+def run(checks: Iterable[Check], evidence: Evidence) -> tuple[Verdict, ...]:
+    """Every check's verdict, in order. A check whose need failed is skipped; one that crashes is unknown."""
+    verdicts: dict[str, Verdict] = {}
+    for check in checks:
+        verdict = _blocked(check, verdicts) or _judged(check, evidence)
+        verdicts[check.code] = replace(verdict, code=check.code, title=check.title)
+    return tuple(verdicts.values())
+
+
+def _blocked(check: Check, verdicts: dict[str, Verdict]) -> Verdict | None:
+    for need in check.needs:
+        if need in verdicts and verdicts[need].status in (Status.FAIL, Status.UNKNOWN):
+            return skipped(f"waits for {need}")
+    return None
+
+
+def _judged(check: Check, evidence: Evidence) -> Verdict:
+    try:
+        return check.judge(evidence)
+    except Exception as error:  # noqa: BLE001 - one broken check must not hide the rest
+        return unknown(
+            f"this check broke: {type(error).__name__}: {error}",
+            hint="report it with the output of `envtool doctor --json`",
+        )

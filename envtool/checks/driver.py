@@ -1,0 +1,386 @@
+"""Is there a working NVIDIA driver, and can it run the installed build? One check for every way in which it is not."""
+
+from __future__ import annotations
+
+from envtool.checks.check import Check, Evidence
+from envtool.machine import Absent, Found, Machine, Nvidia, Unknown, found_or
+from envtool.verdicts import Json, Verdict, failed, passed, skipped, unknown, warned
+
+REBOOT = "sudo reboot"
+
+
+def _is_wsl(machine: Machine) -> bool:
+    return isinstance(machine.wsl, Found)
+
+
+def _in_container(machine: Machine) -> bool:
+    return isinstance(machine.container, Found)
+
+
+def _card_names(nvidia: Nvidia) -> str:
+    names = [found_or(card.name, f"NVIDIA card {card.device}") for card in nvidia.cards]
+    return ", ".join(dict.fromkeys(names)) or "an NVIDIA GPU"
+
+
+def _unused(evidence: Evidence, message: str, hint: str, *, command: bool = False) -> Verdict:
+    """A GPU that nobody drives: a failure for a CUDA build, else only a chance missed."""
+    if evidence.cuda_build:
+        return failed(message, hint=hint, command=command)
+    return warned(f"{message} PyTorch runs on the CPU meanwhile.", hint=hint, command=command)
+
+
+def _node_missing(nvidia: Nvidia) -> bool:
+    match nvidia.nodes:
+        case Found(nodes):
+            return not any(node.path.endswith("nvidiactl") for node in nodes)
+        case Absent():
+            return True
+        case Unknown():
+            return False
+
+
+def container_has_gpus(evidence: Evidence) -> Verdict:
+    """A GPU host's kernel module shows through /sys, but the container was given no device."""
+    nvidia = evidence.machine.nvidia
+    if not _in_container(evidence.machine):
+        return skipped("not in a container")
+    if nvidia.nvml_state == "ok":
+        return passed("the container was given its GPUs")
+    host_has_driver = isinstance(nvidia.kernel_module, Found) or nvidia.module_loaded == Found(True)
+    if host_has_driver and _node_missing(nvidia):
+        return _unused(
+            evidence,
+            "The host has an NVIDIA driver, but this container was started without its GPUs.",
+            "start the container with `--gpus all` (podman: `--device nvidia.com/gpu=all`)",
+        )
+    return skipped("no sign of a GPU on the host")
+
+
+def container_kept_gpus(evidence: Evidence) -> Verdict:
+    """NVML's 999 in a container that has the device nodes: the host took the permission back."""
+    nvidia = evidence.machine.nvidia
+    if not _in_container(evidence.machine) or nvidia.nvml_state not in ("unknown-error", "operating-system"):
+        return skipped("the GPUs answer, or this is no container")
+    return failed(
+        f"The container had GPUs and lost them: NVML answers {_nvml_words(nvidia)}.",
+        hint="restart the container (`systemctl daemon-reload` on the host takes its devices away)",
+        nvml_error=nvidia.nvml_error,
+    )
+
+
+def _nvml_words(nvidia: Nvidia) -> str:
+    number = f" ({nvidia.nvml_error})" if nvidia.nvml_error is not None else ""
+    return f"“{nvidia.nvml_message or nvidia.nvml_state}”{number}"
+
+
+def wsl_library_path(evidence: Evidence) -> Verdict:
+    """Under WSL the driver's libraries lie in a directory of their own, which the loader must know."""
+    machine = evidence.machine
+    if not _is_wsl(machine):
+        return skipped("not under WSL")
+    if machine.nvidia.nvml_state == "ok":
+        return passed("the Windows driver's libraries are found")
+    if machine.nvidia.nvml_state == "library-not-found" and isinstance(machine.nvidia.libcuda_path, Found):
+        return failed(
+            f"The Windows driver's libraries are in {_folder(machine.nvidia.libcuda_path.value)}, "
+            "but the loader does not find them.",
+            hint="echo /usr/lib/wsl/lib | sudo tee /etc/ld.so.conf.d/ld.wsl.conf && sudo ldconfig",
+            command=True,
+        )
+    return skipped("no NVIDIA driver on the Windows side")
+
+
+def _folder(path: str) -> str:
+    return path.replace("\\", "/").rpartition("/")[0] or path
+
+
+def library_in_reach(evidence: Evidence) -> Verdict:
+    """NVML answers, but only because envtool looked where the loader does not."""
+    nvidia = evidence.machine.nvidia
+    if nvidia.nvml_state != "ok":
+        return skipped("NVML does not answer")
+    library = found_or(nvidia.nvml_library, "")
+    if library.startswith("/") and evidence.machine.os == "linux":
+        return warned(
+            f"The driver's library {library} is not on the loader's path; PyTorch may not find its neighbour libcuda.",
+            hint=f"export LD_LIBRARY_PATH={_folder(library)}:$LD_LIBRARY_PATH",
+            command=True,
+        )
+    return passed("the loader finds the driver's library")
+
+
+def a_driver_is_installed(evidence: Evidence) -> Verdict:
+    """There is a card on the bus and no driver for it."""
+    nvidia = evidence.machine.nvidia
+    if nvidia.nvml_state not in ("library-not-found", "not-asked") or not nvidia.cards:
+        return skipped("no NVIDIA card without a driver")
+    if _bound_to(nvidia, "nouveau") or _bound_to(nvidia, "nova_core") or _in_container(evidence.machine):
+        return skipped("another check explains it")
+    install = {
+        "windows": "install the driver from https://www.nvidia.com/drivers and restart",
+        "linux": _linux_driver_hint(evidence.machine),
+    }
+    return _unused(
+        evidence,
+        f"{_card_names(nvidia)} is in this machine, but no NVIDIA driver is installed.",
+        install.get(evidence.machine.os, "install NVIDIA's driver"),
+    )
+
+
+def _linux_driver_hint(machine: Machine) -> str:
+    system = found_or(machine.os_version, "").lower()
+    if "ubuntu" in system or "mint" in system or "pop!" in system:
+        return "sudo ubuntu-drivers install && sudo reboot"
+    if "debian" in system:
+        return "sudo apt install nvidia-driver && sudo reboot"
+    if "fedora" in system:
+        return "install akmod-nvidia from RPM Fusion, then restart"
+    return "install your distribution's NVIDIA driver package, then restart"
+
+
+def _bound_to(nvidia: Nvidia, driver: str) -> bool:
+    return any(card.driver == Found(driver) for card in nvidia.cards)
+
+
+def nouveau_is_off(evidence: Evidence) -> Verdict:
+    """The free driver holds the card; CUDA can't use it."""
+    nvidia = evidence.machine.nvidia
+    if not nvidia.cards:
+        return skipped("no NVIDIA card seen")
+    if not _bound_to(nvidia, "nouveau"):
+        return passed("nouveau holds no card")
+    return _unused(
+        evidence,
+        f"The kernel driver nouveau holds {_card_names(nvidia)}; CUDA needs NVIDIA's own driver.",
+        _linux_driver_hint(evidence.machine),
+    )
+
+
+def nova_is_off(evidence: Evidence) -> Verdict:
+    """The kernel's new driver holds the card; CUDA can't use it."""
+    nvidia = evidence.machine.nvidia
+    if not nvidia.cards:
+        return skipped("no NVIDIA card seen")
+    if not (_bound_to(nvidia, "nova_core") or _bound_to(nvidia, "nova-core")):
+        return passed("nova_core holds no card")
+    return _unused(
+        evidence,
+        f"The kernel driver nova_core took {_card_names(nvidia)} before NVIDIA's own driver could.",
+        "echo 'blacklist nova_core' | sudo tee /etc/modprobe.d/nova.conf && sudo update-initramfs -u && sudo reboot",
+        command=True,
+    )
+
+
+def driver_is_loaded(evidence: Evidence) -> Verdict:
+    """NVML 9: the libraries are there, the kernel module is not."""
+    nvidia = evidence.machine.nvidia
+    if nvidia.nvml_state != "driver-not-loaded":
+        return skipped("NVML does not say so") if nvidia.nvml_state != "ok" else passed("the kernel module answers")
+    if _bound_to(nvidia, "nouveau") or _bound_to(nvidia, "nova_core") or _in_container(evidence.machine):
+        return skipped("another check explains it")
+    if not nvidia.cards and not _node_present(nvidia):
+        return warned(
+            "NVIDIA's libraries are installed, but no NVIDIA card is seen and no kernel module is loaded.",
+            hint="nothing to do on a machine without an NVIDIA card",
+        )
+    return failed(
+        "NVIDIA's libraries are installed, but the kernel module is not loaded.",
+        hint="sudo modprobe nvidia",
+        command=True,
+        nvml_error=9,
+    )
+
+
+def _node_present(nvidia: Nvidia) -> bool:
+    return isinstance(nvidia.nodes, Found) and bool(nvidia.nodes.value)
+
+
+def library_matches_module(evidence: Evidence) -> Verdict:
+    """NVML 18: the driver was updated on disk, the old module still runs. torch calls this “driver too old”."""
+    nvidia = evidence.machine.nvidia
+    if nvidia.nvml_state != "library-mismatch":
+        return skipped("NVML does not say so") if nvidia.nvml_state != "ok" else passed("library and module agree")
+    module, library = found_or(nvidia.kernel_module, "another version"), found_or(nvidia.libcuda, "a newer one")
+    in_container = _in_container(evidence.machine)
+    return failed(
+        f"The loaded kernel module is {module}, the driver's libraries are {library}: the driver was updated and the "
+        "machine not restarted. (PyTorch calls this “driver too old”.)"
+        if not in_container
+        else f"The host's kernel module is {module}, the libraries in this container are {library}.",
+        hint=REBOOT if not in_container else "restart the container, so that it gets the host's libraries",
+        command=not in_container,
+        nvml_error=18,
+        kernel_module=module,
+        library=library,
+    )
+
+
+def devices_may_be_opened(evidence: Evidence) -> Verdict:
+    """NVML 4, or device files that this user can't open. torch calls this “no CUDA GPUs” or “driver too old”."""
+    nvidia = evidence.machine.nvidia
+    closed = [node for node in found_or(nvidia.nodes, ()) if not (node.readable and node.writable)]
+    closed = [node for node in closed if not node.path.endswith(("nvidia-modeset", "nvidia-caps"))]
+    if nvidia.nvml_state != "no-permission" and not (closed and nvidia.nvml_state != "ok"):
+        return passed("the device files can be opened") if nvidia.nvml_state == "ok" else skipped("no device files")
+    what = f"{closed[0].path} (mode {closed[0].mode}, group {closed[0].group})" if closed else "the NVIDIA devices"
+    group = closed[0].group if closed and closed[0].group not in (None, "root", "0") else None
+    return failed(
+        f"You may not open {what}. (PyTorch calls this “no CUDA GPUs are available” or “driver too old”.)",
+        hint=f"sudo usermod -aG {group} $USER, then log out and in again" if group else "sudo nvidia-modprobe -u -c=0",
+        command=group is None,
+        nvml_error=nvidia.nvml_error,
+        nodes=[node.path for node in closed],
+    )
+
+
+def driver_is_not_ancient(evidence: Evidence) -> Verdict:
+    """NVML 13 at its start: a driver from before every CUDA that PyTorch is built for."""
+    nvidia = evidence.machine.nvidia
+    if nvidia.nvml_state != "function-not-found":
+        return skipped("NVML does not say so") if nvidia.nvml_state != "ok" else passed("the driver is recent enough")
+    driver = found_or(nvidia.driver, "") or found_or(nvidia.kernel_module, "")
+    return _unused(
+        evidence,
+        f"The NVIDIA driver{' ' + driver if driver else ''} is too old for any current PyTorch.",
+        "update the driver if the card has a newer one; else use the CPU build or Colab",
+    )
+
+
+def devices_were_found(evidence: Evidence) -> Verdict:
+    """The driver runs and sees no GPU."""
+    nvidia = evidence.machine.nvidia
+    if nvidia.nvml_state != "ok":
+        return skipped("NVML does not answer")
+    if nvidia.gpus:
+        return passed(f"{len(nvidia.gpus)} GPU{'s' if len(nvidia.gpus) > 1 else ''}")
+    if _bound_to(nvidia, "vfio-pci"):
+        return _unused(
+            evidence,
+            f"{_card_names(nvidia)} is handed to a virtual machine (vfio-pci), so the driver here does not see it.",
+            "run inside that virtual machine, or take the card back from it",
+        )
+    return failed(
+        "The NVIDIA driver runs but finds no GPU.",
+        hint="sudo dmesg | grep NVRM",
+        command=True,
+    )
+
+
+def nvml_answers(evidence: Evidence) -> Verdict:
+    """Whatever else NVML can say, or not say."""
+    nvidia = evidence.machine.nvidia
+    explained = (
+        "library-not-found", "not-asked", "driver-not-loaded", "library-mismatch", "no-permission",
+        "function-not-found",
+    )  # fmt: skip
+    if nvidia.nvml_state == "ok":
+        return passed("NVML answers")
+    if nvidia.nvml_state in explained:
+        return skipped("another check explains it")
+    if nvidia.nvml_state in ("unknown-error", "operating-system") and _in_container(evidence.machine):
+        return skipped("another check explains it")
+    if nvidia.nvml_state == "timeout":
+        return unknown(
+            f"The NVIDIA driver does not answer: {nvidia.reason or 'time limit'}.",
+            hint="run `nvidia-smi`; if it hangs too, restart the machine",
+        )
+    if nvidia.nvml_state == "crashed":
+        return unknown(
+            f"NVIDIA's library crashed when it was asked: {nvidia.nvml_message or nvidia.reason or 'no words'}.",
+            hint="run `nvidia-smi`; if it crashes too, reinstall the driver",
+        )
+    evidence_: dict[str, Json] = {"nvml_error": nvidia.nvml_error}
+    return failed(
+        f"The NVIDIA driver answers with an error: {_nvml_words(nvidia)}.",
+        hint="restart the machine; if it stays, look at `sudo dmesg | grep NVRM`",
+        **evidence_,
+    )
+
+
+def uvm_is_loaded(evidence: Evidence) -> Verdict:
+    """CUDA needs the unified-memory module beside the driver; NVML does not."""
+    machine = evidence.machine
+    if machine.nvidia.nvml_state != "ok" or machine.os != "linux" or _is_wsl(machine):
+        return skipped("no NVIDIA driver on Linux")
+    match machine.nvidia.nodes:
+        case Absent(_):
+            return skipped("no device files")
+        case Unknown(reason):
+            return unknown(f"the device files could not be read: {reason}")
+        case Found(nodes):
+            return _uvm_verdict(evidence, tuple(node.path for node in nodes))
+
+
+def _uvm_verdict(evidence: Evidence, nodes: tuple[str, ...]) -> Verdict:
+    machine = evidence.machine
+    if any(node.endswith("nvidia-uvm") for node in nodes):
+        return passed("/dev/nvidia-uvm is there")
+    if not nodes or not machine.nvidia.gpus or isinstance(machine.l4t, Found):
+        return skipped("no GPU with device files")
+    return failed(
+        "/dev/nvidia-uvm is missing: CUDA will report an unknown error although the driver answers.",
+        hint="sudo nvidia-modprobe -u -c=0",
+        command=True,
+    )
+
+
+def driver_runs_the_build(evidence: Evidence) -> Verdict:
+    """The CUDA family's minimum, not the toolkit's own driver: minor-version compatibility is NVIDIA's promise."""
+    torch, nvidia = evidence.torch, evidence.machine.nvidia
+    if torch is None or torch.cuda is None or torch.variant is None:
+        return skipped("no CUDA build of torch is installed")
+    os_name = "windows" if evidence.machine.os == "windows" or _is_wsl(evidence.machine) else "linux"
+    floor = evidence.catalog.driver_floor(torch.variant, os_name)
+    if floor is None:
+        return unknown(f"the driver that {torch.variant} needs is not in the catalog")
+    match nvidia.driver:
+        case Absent(_):
+            return skipped("there is no NVIDIA driver")
+        case Unknown(reason):
+            return skipped("another check explains it") if nvidia.nvml_state != "ok" else unknown(reason)
+        case Found(driver):
+            return _driver_verdict(evidence, driver, floor)
+
+
+def _driver_verdict(evidence: Evidence, driver: str, floor: str) -> Verdict:
+    from packaging.version import InvalidVersion, Version
+
+    torch = evidence.torch
+    assert torch is not None
+    needed = f"torch {evidence.torch_version} ({torch.variant})"
+    try:
+        enough = Version(driver) >= Version(floor)
+    except InvalidVersion:
+        return unknown(f"the driver calls itself {driver!r}, which is not a version")
+    if enough:
+        return passed(f"driver {driver} >= {floor}")
+    mend = evidence.mender.reinstall()
+    return failed(
+        f"{needed} needs NVIDIA driver {floor} or newer; this machine has {driver}.",
+        hint=mend or f"update the NVIDIA driver to {floor} or newer",
+        command=mend is not None,
+        needed=floor,
+        found=driver,
+    )
+
+
+CHECKS = (
+    Check("container-without-gpus", "The container was given the host's GPUs", "Driver", container_has_gpus),
+    Check("container-lost-gpus", "The container still has its GPUs", "Driver", container_kept_gpus),
+    Check("wsl-lib-path", "WSL finds the Windows driver", "Driver", wsl_library_path),
+    Check("nouveau-loaded", "nouveau leaves the card alone", "Driver", nouveau_is_off),
+    Check("nova-core-loaded", "nova_core leaves the card alone", "Driver", nova_is_off),
+    Check("driver-missing", "The NVIDIA card has a driver", "Driver", a_driver_is_installed),
+    Check("driver-library-mismatch", "Driver library and kernel module agree", "Driver", library_matches_module),
+    Check("dev-nvidia-permission", "You may open the NVIDIA devices", "Driver", devices_may_be_opened),
+    Check(
+        "driver-not-loaded", "The NVIDIA kernel module is loaded", "Driver", driver_is_loaded,
+        needs=("container-without-gpus", "dev-nvidia-permission"),
+    ),
+    Check("driver-ancient", "The driver is not from another age", "Driver", driver_is_not_ancient),
+    Check("nvml-error", "NVML answers", "Driver", nvml_answers),
+    Check("driver-no-devices", "The driver finds a GPU", "Driver", devices_were_found),
+    Check("nvml-library-hidden", "The driver's library is in reach", "Driver", library_in_reach),
+    Check("uvm-missing", "The unified-memory device exists", "Driver", uvm_is_loaded),
+    Check("driver-too-old-for-wheel", "The driver can run the build", "Driver", driver_runs_the_build),
+)  # fmt: skip

@@ -1,0 +1,353 @@
+"""What happened when the packages were really imported and used; the judge of everything that was only read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from envtool.checks.check import Check, Evidence
+from envtool.environment import Stage
+from envtool.machine import Absent, Found, Unknown
+from envtool.verdicts import Json, Verdict, failed, passed, skipped, unknown
+
+
+def _stage(evidence: Evidence, name: str) -> Stage | Verdict:
+    """The stage, or the verdict that stands in for it."""
+    match evidence.imports:
+        case Absent(reason):
+            return skipped(reason or "not imported")
+        case Unknown(reason):
+            return unknown(f"the import could not be tried: {reason}")
+        case Found(report):
+            stage = report.stage(name)
+    if stage is None or stage.outcome in ("not-installed", "not-planned"):
+        return skipped(f"{name} is not installed or not there")
+    if stage.outcome == "not-reached":
+        return skipped("an earlier step failed")
+    return stage
+
+
+def _facts(stage: Stage) -> dict[str, Json]:
+    facts: dict[str, Json] = {"stage": stage.name, "outcome": stage.outcome, "last_lines": list(stage.last_lines)}
+    facts["signal"] = stage.signal
+    facts["exit_code"] = stage.exit_code
+    return facts
+
+
+def _how_it_ended(stage: Stage) -> str:
+    """What happened, in words: the exception, the signal, the time limit."""
+    if stage.outcome == "timeout":
+        return f"did not end within {stage.seconds:.0f} s" if stage.seconds else "did not end within the time limit"
+    if stage.outcome == "crash" and stage.signal:
+        return f"was killed by {stage.signal}"
+    if stage.outcome == "crash":
+        return f"ended the process with exit code {stage.exit_code}"
+    return f"fails: {stage.error_type + ': ' if stage.error_type else ''}{stage.message or 'no words'}"
+
+
+def _reinstall(evidence: Evidence) -> tuple[str, bool]:
+    mend = evidence.mender.reinstall()
+    return (mend, True) if mend else ("make a new environment and install PyTorch there", False)
+
+
+# ── causes that the words of the failure give away ───────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A known cause: any of ``words`` in the failure's text, or one of ``signals``; ``hint`` may hold {library}."""
+
+    message: str
+    hint: str
+    words: tuple[str, ...] = ()
+    signals: tuple[str, ...] = ()
+    command: bool = False
+
+
+CAUSES: dict[str, Cause] = {
+    "noexec-mount": Cause(
+        "The environment lies on a file system that forbids running programs (mounted noexec).",
+        "make the environment on another file system",
+        words=("failed to map segment from shared object",),
+    ),
+    "cpu-too-old": Cause(
+        "This processor lacks an instruction that torch was compiled with.",
+        "on a virtual machine, set the CPU type to “host”; on old hardware install an older torch",
+        signals=("SIGILL", "0xC000001D"),
+    ),
+    "glibcxx": Cause(
+        "An older libstdc++ is loaded before the one that is needed.",
+        "unset LD_LIBRARY_PATH",
+        words=("GLIBCXX_", "CXXABI_"),
+        command=True,
+    ),
+    "nvjitlink-mismatch": Cause(
+        "CUDA libraries of another version are found first.",
+        "unset LD_LIBRARY_PATH",
+        words=("__nvJitLink",),
+        command=True,
+    ),
+    "nccl-symbol": Cause(
+        "Another NCCL library is found before torch's own.",
+        "unset LD_LIBRARY_PATH",
+        words=("undefined symbol: nccl",),
+        command=True,
+    ),
+    "mkl-ijit": Cause(
+        "MKL 2024.1 and newer lack a symbol that this build of torch needs.",
+        "conda install 'mkl<2024.1'",
+        words=("iJIT_NotifyEvent",),
+        command=True,
+    ),
+    "openmp-duplicate": Cause(
+        "Two OpenMP libraries were loaded into one process.",
+        "install numpy and torch from one source, in a new environment",
+        words=("OMP: Error #15",),
+    ),
+    "vcredist-missing": Cause(
+        "The Visual C++ runtime is missing or too old.",
+        "install https://aka.ms/vc14/vc_redist.x64.exe and open a new terminal",
+        words=("WinError 1114", "WinError 126"),
+    ),
+    "app-control": Cause(
+        "Windows' application control blocks torch's libraries.",
+        "ask the machine's administrator to allow this folder, or use WSL",
+        words=("WinError 4551",),
+    ),
+    "memory-kill": Cause(
+        "The system ended Python, most likely for want of memory.",
+        "close other programs, or install the CPU build, which needs less",
+        signals=("SIGKILL",),
+    ),
+}
+
+CUDA_CAUSES: dict[str, Cause] = {
+    "fabricmanager": Cause(
+        "CUDA answers 802: the NVSwitch fabric of this server is not up.",
+        "sudo systemctl enable --now nvidia-fabricmanager",
+        words=("802", "system not yet initialized"),
+        command=True,
+    ),
+    "cuda-803": Cause(
+        "CUDA answers 803: libcuda and the kernel module are of different drivers.",
+        "restart the machine; in a container, remove the image's own libcuda",
+        words=("803", "unsupported display driver"),
+    ),
+    "cuda-compat": Cause(
+        "CUDA answers 804: a compatibility libcuda is loaded that this GPU does not support.",
+        "take …/cuda/compat out of LD_LIBRARY_PATH, or delete /usr/local/cuda/compat in the image",
+        words=("804", "forward compatibility was attempted"),
+    ),
+    "cuda-stub-library": Cause(
+        "A stub libcuda, made for compiling only, is loaded in place of the driver's.",
+        "take …/lib64/stubs out of LD_LIBRARY_PATH",
+        words=("stub library",),
+    ),
+    "cuda-unknown-error": Cause(
+        "CUDA answers 999, unknown error, although the driver answers; often after a suspended laptop woke up.",
+        "sudo rmmod nvidia_uvm && sudo modprobe nvidia_uvm",
+        words=("CUDA unknown error", "999"),
+        command=True,
+    ),
+}
+
+
+def _matches(cause: Cause, stage: Stage) -> bool:
+    text = "\n".join((stage.message or "", *stage.last_lines, stage.detail("warnings") or ""))
+    return any(word in text for word in cause.words) or (stage.signal or "") in cause.signals
+
+
+def _known(stage: Stage, causes: dict[str, Cause]) -> str | None:
+    return next((code for code, cause in causes.items() if _matches(cause, stage)), None)
+
+
+def _import_cause(code: str) -> Callable[[Evidence], Verdict]:
+    """A check that passes unless an import failed with this cause's words."""
+
+    def judge(evidence: Evidence) -> Verdict:
+        report = evidence.report
+        if report is None:
+            return skipped("not imported")
+        for stage in report.stages:
+            if stage.outcome in ("error", "crash") and stage.name in IMPORTS and _known(stage, CAUSES) == code:
+                cause = CAUSES[code]
+                return failed(
+                    f"`import {stage.name}` {_how_it_ended(stage)}. {cause.message}",
+                    hint=cause.hint,
+                    command=cause.command,
+                    **_facts(stage),
+                )
+        return passed("no import failed so")
+
+    return judge
+
+
+IMPORTS = ("torch", "torchvision", "torchaudio")
+
+
+def _cuda_cause(code: str) -> Callable[[Evidence], Verdict]:
+    def judge(evidence: Evidence) -> Verdict:
+        stage = _gpu_stage(evidence)
+        if stage is None:
+            return skipped("no GPU was tried")
+        if _known(stage, CUDA_CAUSES) == code and stage.outcome != "ok":
+            cause = CUDA_CAUSES[code]
+            return failed(cause.message, hint=cause.hint, command=cause.command, **_facts(stage))
+        return passed("CUDA does not answer so")
+
+    return judge
+
+
+def _gpu_stage(evidence: Evidence) -> Stage | None:
+    """The first GPU stage that failed, else the first that ran."""
+    if evidence.report is None:
+        return None
+    stages = [s for s in evidence.report.stages if s.name.startswith(("cuda", "mps", "xpu"))]
+    bad = [s for s in stages if s.outcome in ("error", "crash", "timeout")]
+    return next(iter(bad or stages), None)
+
+
+# ── the imports themselves ───────────────────────────────────────────────────────────────────────
+
+
+def torch_imports(evidence: Evidence) -> Verdict:
+    """`import torch` in a process of its own, from this folder."""
+    return _imports(evidence, "torch")
+
+
+def torchvision_imports(evidence: Evidence) -> Verdict:
+    """`import torchvision`, and one call into its compiled half."""
+    return _imports(evidence, "torchvision")
+
+
+def torchaudio_imports(evidence: Evidence) -> Verdict:
+    """`import torchaudio`."""
+    return _imports(evidence, "torchaudio")
+
+
+def _imports(evidence: Evidence, package: str) -> Verdict:
+    stage = _stage(evidence, package)
+    if isinstance(stage, Verdict):
+        return stage
+    if stage.outcome == "ok":
+        seconds = f" in {stage.seconds:.1f} s" if stage.seconds is not None else ""
+        return passed(f"{package} {stage.detail('version') or ''} imports{seconds}".replace("  ", " "))
+    if _known(stage, CAUSES):
+        return skipped("another check explains it")
+    missing = stage.detail("missing_library")
+    hint, command = _reinstall(evidence)
+    return failed(
+        f"`import {package}` {_how_it_ended(stage)}."
+        + (f" The library {missing} is missing." if missing and missing not in (stage.message or "") else ""),
+        hint=hint,
+        command=command,
+        **_facts(stage),
+    )
+
+
+def numpy_bridge_works(evidence: Evidence) -> Verdict:
+    """From a NumPy array to a tensor and back."""
+    return _works(evidence, "numpy-bridge", "Exchanging data with NumPy")
+
+
+def cpu_computes(evidence: Evidence) -> Verdict:
+    """A matrix product and a gradient, checked by value."""
+    return _works(evidence, "cpu", "A matrix product and its gradient on the CPU")
+
+
+def _works(evidence: Evidence, name: str, what: str) -> Verdict:
+    stage = _stage(evidence, name)
+    if isinstance(stage, Verdict):
+        return stage
+    if stage.outcome == "ok":
+        return passed(f"{what} works" if name != "cpu" else "a matrix product and its gradient are right")
+    hint, command = _reinstall(evidence)
+    return failed(f"{what} {_how_it_ended(stage)}.", hint=hint, command=command, **_facts(stage))
+
+
+def gpu_computes(evidence: Evidence) -> Verdict:
+    """A matrix product on each GPU, compared with the CPU."""
+    stage = _gpu_stage(evidence)
+    torch = _stage(evidence, "torch")
+    if isinstance(torch, Verdict):
+        return torch
+    if stage is None:
+        return _no_gpu_was_tried(evidence, torch)
+    if stage.outcome == "ok":
+        count = sum(
+            s.name.startswith(("cuda", "mps", "xpu")) for s in (evidence.report.stages if evidence.report else ())
+        )
+        return passed(f"a matrix product is right on {stage.name}" if count == 1 else f"right on all {count} GPUs")
+    if _known(stage, CUDA_CAUSES):
+        return skipped("another check explains it")
+    return failed(
+        f"Computing on {stage.name} {_how_it_ended(stage)}.",
+        hint="run `nvidia-smi`; if it shows the GPU, restart the machine" if "cuda" in stage.name else "restart Python",
+        **_facts(stage),
+    )
+
+
+def _no_gpu_was_tried(evidence: Evidence, torch: Stage) -> Verdict:
+    if not evidence.cuda_build or not evidence.gpus:
+        return skipped("no GPU that this build could use")
+    if torch.detail("is_available") == "True":
+        return skipped("no GPU was tried")
+    words = torch.detail("cuda_error") or torch.detail("warnings") or "torch.cuda.is_available() is False"
+    return failed(
+        f"The driver sees {len(evidence.gpus)} GPU{'s' if len(evidence.gpus) > 1 else ''}, PyTorch can't use any: {words}",
+        hint="restart the machine; in a notebook, restart the kernel first",
+        is_available=torch.detail("is_available"),
+        device_count=torch.detail("device_count"),
+    )
+
+
+GPU_NEEDS = (
+    "torch-import", "driver-library-mismatch", "dev-nvidia-permission", "driver-too-old-for-wheel", "uvm-missing",
+    "cvd-empty", "cvd-invalid", "sm-not-in-wheel", "gpu-dropped", "compute-mode-prohibited", "mig-no-instances",
+    "gpu-lost",
+)  # fmt: skip
+CHECKS = (
+    *(
+        Check(code, title, "PyTorch", _import_cause(code), needs=("stdlib-shadow", "file-named-torch"))
+        for code, title in (
+            ("noexec-mount", "Libraries may be loaded from this disk"),
+            ("cpu-too-old", "The processor has what torch needs"),
+            ("glibcxx", "The C++ library is new enough"),
+            ("nvjitlink-mismatch", "CUDA libraries are torch's own"),
+            ("nccl-symbol", "NCCL is torch's own"),
+            ("mkl-ijit", "MKL suits torch"),
+            ("openmp-duplicate", "There is one OpenMP library"),
+            ("vcredist-missing", "The Visual C++ runtime is there"),
+            ("app-control", "Windows lets torch's libraries in"),
+            ("memory-kill", "There is memory enough to import"),
+        )
+    ),
+    Check(
+        "torch-import", "`import torch` works", "PyTorch", torch_imports,
+        needs=("stdlib-shadow", "file-named-torch", "folder-named-torch", "two-torch-installs", "no-deps-install"),
+    ),
+    Check(
+        "torchvision-import", "`import torchvision` works", "PyTorch", torchvision_imports,
+        needs=("torch-import", "torchvision-mismatch"),
+    ),
+    Check(
+        "torchaudio-import", "`import torchaudio` works", "PyTorch", torchaudio_imports,
+        needs=("torch-import", "torchaudio-mismatch", "torchaudio-cuda-mismatch"),
+    ),
+    Check(
+        "numpy-bridge", "Tensors and NumPy exchange data", "PyTorch", numpy_bridge_works,
+        needs=("torch-import", "numpy2-old-torch"),
+    ),
+    Check("cpu-computes", "The CPU computes", "PyTorch", cpu_computes, needs=("torch-import",)),
+    *(
+        Check(code, title, "GPU", _cuda_cause(code), needs=GPU_NEEDS)
+        for code, title in (
+            ("fabricmanager", "The NVSwitch fabric is up"),
+            ("cuda-803", "libcuda and the driver agree"),
+            ("cuda-compat", "No compatibility libcuda is in the way"),
+            ("cuda-stub-library", "No stub libcuda is in the way"),
+            ("cuda-unknown-error", "CUDA starts"),
+        )
+    ),
+    Check("gpu-computes", "Every GPU computes", "GPU", gpu_computes, needs=GPU_NEEDS),
+)  # fmt: skip

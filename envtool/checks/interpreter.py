@@ -1,0 +1,336 @@
+"""Is this the Python that was meant, does it start, and does it import what it should?"""
+
+from __future__ import annotations
+
+from envtool.checks.check import Check, Evidence
+from envtool.environment import BrokenEnvironment, Environment, Leak, Shadow
+from envtool.machine import Absent, Found, Unknown, found_or
+from envtool.verdicts import Verdict, failed, passed, skipped, unknown, warned
+
+# Packages that matter to a course: their presence behind a leak is what makes the leak worth a word.
+FAMILY = ("torch", "torchvision", "torchaudio", "numpy")
+
+
+def environment_starts(evidence: Evidence) -> Verdict:
+    """A venv holds links to the Python it was made from; moved or upgraded, they dangle."""
+    broken = evidence.environment
+    if not isinstance(broken, BrokenEnvironment):
+        return passed(f"Python {broken.version} starts")
+    if broken.kind != "dangling":
+        return skipped("another check explains it")
+    home = f" ({broken.home})" if broken.home else ""
+    prefix = _prefix_of(broken.executable)
+    return failed(
+        f"This environment's Python does not exist any more: {broken.executable} was made from a Python{home} that is "
+        "gone.",
+        hint=f"delete {prefix} and make it again: python3 -m venv {prefix}",
+        message=broken.message,
+    )
+
+
+def _prefix_of(executable: str) -> str:
+    return executable.replace("\\", "/").rpartition("/")[0].rpartition("/")[0] or executable
+
+
+def python_starts(evidence: Evidence) -> Verdict:
+    """Found by default, and broken: nothing can be installed or run with it."""
+    broken = evidence.environment
+    if not isinstance(broken, BrokenEnvironment):
+        return passed(f"Python {broken.version} starts")
+    if broken.kind == "dangling":
+        return skipped("another check explains it")
+    return failed(
+        f"{broken.executable} ({broken.chosen_by}) does not start: {broken.message}",
+        hint="name another Python with `envtool doctor --python PATH`, or reinstall this one",
+    )
+
+
+def plain_start_works(evidence: Evidence) -> Verdict:
+    """It starts alone (``python -I``) and not in your shell: a variable or a file in this folder breaks it."""
+    env = _env(evidence)
+    if env is None:
+        return skipped("Python does not start")
+    match env.plain_start:
+        case Found(_):
+            return passed("it starts in this folder and shell")
+        case Absent(reason) | Unknown(reason):
+            return failed(
+                f"Python starts alone but not in this folder and shell: {reason}",
+                hint="unset PYTHONHOME PYTHONPATH" if _has(env, "PYTHONPATH") else "start it in an empty folder",
+                command=_has(env, "PYTHONPATH"),
+            )
+
+
+def _env(evidence: Evidence) -> Environment | None:
+    return evidence.env
+
+
+def _has(env: Environment, kind: str) -> bool:
+    return any(leak.kind == kind for leak in env.leaks)
+
+
+def python_is_64_bit(evidence: Evidence) -> Verdict:
+    """torch was never built for 32 bits."""
+    env = _env(evidence)
+    if env is None:
+        return skipped("Python does not start")
+    if env.bits == 32:
+        return failed(
+            f"This Python {env.version} is a 32-bit program; PyTorch exists for 64-bit Python only.",
+            hint="install a 64-bit Python and make a new environment",
+        )
+    return passed("64-bit")
+
+
+def python_is_not_too_new(evidence: Evidence) -> Verdict:
+    """A Python that came out after the newest torch."""
+    return _age(evidence, newer=True)
+
+
+def python_is_not_too_old(evidence: Evidence) -> Verdict:
+    """A Python that the newest torch has left behind gets an older torch, or none."""
+    return _age(evidence, newer=False)
+
+
+def _age(evidence: Evidence, *, newer: bool) -> Verdict:
+    env = _env(evidence)
+    if env is None or env.bits != 64:
+        return skipped("Python does not start, or is 32-bit")
+    if evidence.torch is not None:
+        return passed(f"torch {evidence.torch.version} is installed for Python {env.version}")
+    minor = _minor(env.version)
+    served = evidence.catalog.pythons(evidence.platform)
+    if not served or minor is None:
+        return unknown("the catalog does not know this platform's Pythons")
+    newest, oldest = max(served), min(served)
+    if newer and minor > newest:
+        return failed(
+            f"No torch has been built for Python {env.version} yet; the newest it knows is {newest[0]}.{newest[1]}.",
+            hint="make the environment with Python 3.12: uv venv --python 3.12",
+        )
+    if not newer and minor < oldest:
+        return failed(
+            f"Python {env.version} is too old: PyTorch needs {oldest[0]}.{oldest[1]} or newer.",
+            hint="make the environment with Python 3.12: uv venv --python 3.12",
+        )
+    return passed(f"Python {env.version}")
+
+
+def _minor(version: str) -> tuple[int, int] | None:
+    parts = version.split(".")
+    return (int(parts[0]), int(parts[1])) if len(parts) > 1 and parts[1].isdigit() else None
+
+
+# ── what is imported in place of what was meant ──────────────────────────────────────────────────
+
+
+def _shadows(evidence: Evidence, *, standard: bool, folder: bool | None = None) -> list[Shadow]:
+    env = _env(evidence)
+    shadows = [s for s in env.shadows if s.standard_library == standard] if env else []
+    if folder is None:
+        return shadows
+    return [s for s in shadows if s.path.endswith(".py") != folder]
+
+
+def _short(evidence: Evidence, path: str) -> str:
+    name = path.replace("\\", "/").rpartition("/")[2]
+    env = _env(evidence)
+    here = any(leak.kind == "working-directory" and path.startswith(leak.path) for leak in env.leaks) if env else False
+    return name if here else path
+
+
+def no_file_is_named_torch(evidence: Evidence) -> Verdict:
+    """A torch.py beside the script is imported in place of the library."""
+    if _env(evidence) is None:
+        return skipped("Python does not start")
+    files = _shadows(evidence, standard=False, folder=False)
+    if not files:
+        return passed("none")
+    shadow, windows = files[0], evidence.machine.os == "windows"
+    name = _short(evidence, shadow.path)
+    new = name.rpartition("/")[0] + "/" if "/" in name else ""
+    base = name.rpartition("/")[2]
+    return failed(
+        f"{shadow.path} is imported in place of the package {shadow.module}.",
+        hint=f"{'ren' if windows else 'mv'} {name} {new}my_{base}",
+        command=True,
+        path=shadow.path,
+        module=shadow.module,
+    )
+
+
+def no_folder_is_named_torch(evidence: Evidence) -> Verdict:
+    """A folder torch/, such as a clone of PyTorch, is imported in place of the library."""
+    if _env(evidence) is None:
+        return skipped("Python does not start")
+    folders = _shadows(evidence, standard=False, folder=True)
+    if not folders:
+        return passed("none")
+    return failed(
+        f"The folder {folders[0].path} is imported in place of the package {folders[0].module}.",
+        hint="run from another folder, or rename that one",
+        path=folders[0].path,
+        module=folders[0].module,
+    )
+
+
+def standard_library_is_reached(evidence: Evidence) -> Verdict:
+    """A student's random.py breaks `import torch`, which needs the real one."""
+    if _env(evidence) is None:
+        return skipped("Python does not start")
+    shadows = _shadows(evidence, standard=True)
+    if not shadows:
+        return passed("nothing hides it")
+    shadow = shadows[0]
+    name = _short(evidence, shadow.path)
+    base = name.rpartition("/")[2]
+    new = name.rpartition("/")[0] + "/" if "/" in name else ""
+    return failed(
+        f"{shadow.path} has the name of Python's own module {shadow.module}: `import torch` reads your file instead.",
+        hint=f"{'ren' if evidence.machine.os == 'windows' else 'mv'} {name} {new}my_{base}",
+        command=True,
+        path=shadow.path,
+        module=shadow.module,
+    )
+
+
+def _leaks_with_family(evidence: Evidence, kind: str) -> tuple[list[Leak], list[str]]:
+    env = _env(evidence)
+    if env is None:
+        return [], []
+    leaks = [leak for leak in env.leaks if leak.kind == kind]
+    paths = {leak.path for leak in leaks}
+    names = [f"{d.name} {d.version}" for d in env.distributions if d.location in paths and d.name in FAMILY]
+    return leaks, names
+
+
+def pythonpath_brings_nothing(evidence: Evidence) -> Verdict:
+    """PYTHONPATH puts another site-packages before the environment's own."""
+    leaks, names = _leaks_with_family(evidence, "PYTHONPATH")
+    if not leaks:
+        return passed("PYTHONPATH adds nothing") if _env(evidence) else skipped("Python does not start")
+    unset = "Remove-Item Env:PYTHONPATH" if evidence.machine.os == "windows" else "unset PYTHONPATH"
+    if names:
+        return failed(
+            f"PYTHONPATH puts {', '.join(names)} from {leaks[0].path} before this environment's own packages.",
+            hint=unset,
+            command=True,
+        )
+    return passed(f"PYTHONPATH adds {leaks[0].path}, with no package of the torch family in it")
+
+
+def user_site_brings_nothing(evidence: Evidence) -> Verdict:
+    """Packages under ~/.local are seen by every Python of that version, conda's too."""
+    _, names = _leaks_with_family(evidence, "user-site")
+    env = _env(evidence)
+    if env is None:
+        return skipped("Python does not start")
+    if not names:
+        return passed("none")
+    if env.manager == "system":
+        return passed(f"{', '.join(names)} are installed for this user")
+    return warned(
+        f"{', '.join(names)} come from your user directory, not from this environment.",
+        hint="$env:PYTHONNOUSERSITE=1" if evidence.machine.os == "windows" else "export PYTHONNOUSERSITE=1",
+        command=True,
+    )
+
+
+# ── the environment that was meant ───────────────────────────────────────────────────────────────
+
+
+def pip_is_this_pythons(evidence: Evidence) -> Verdict:
+    """A bare `pip` that belongs to another Python installs into that one."""
+    env = _env(evidence)
+    if env is None:
+        return skipped("Python does not start")
+    match env.pip_on_path:
+        case Absent(_):
+            return skipped("no pip on PATH")
+        case Unknown(reason):
+            return skipped(f"pip on PATH could not be read: {reason}")
+        case Found(other):
+            if env.chosen_by == "--python" or _same_python(other, env):
+                return passed("`pip` and this Python belong together")
+            return warned(
+                f"`pip` on PATH installs into {other}, not into this environment.",
+                hint="write `python -m pip` in place of `pip`",
+            )
+
+
+def _same_python(other: str, env: Environment) -> bool:
+    folder = other.replace("\\", "/").rpartition("/")[0]
+    mine = {env.executable.replace("\\", "/").rpartition("/")[0], env.prefix.replace("\\", "/") + "/bin"}
+    mine |= {env.prefix.replace("\\", "/") + "/Scripts"}
+    return folder in mine
+
+
+def project_environment_is_active(evidence: Evidence) -> Verdict:
+    """There is a .venv in this folder, and another Python answers."""
+    env = _env(evidence)
+    if env is None:
+        return skipped("Python does not start")
+    match env.local_venv:
+        case Absent(_) | Unknown(_):
+            return skipped("no other environment in this folder")
+        case Found(path):
+            if env.chosen_by == "--python":
+                return skipped("--python names the environment")
+            windows = evidence.machine.os == "windows"
+            return warned(
+                f"This folder has an environment of its own, {path}, and it is not active.",
+                hint=f"{path}\\Scripts\\activate" if windows else f"source {path}/bin/activate",
+                command=True,
+            )
+
+
+def not_conda_base(evidence: Evidence) -> Verdict:
+    """Course packages in conda's base make conda itself hard to update."""
+    env = _env(evidence)
+    if env is None or env.manager != "conda":
+        return skipped("not a conda environment")
+    if env.conda_base and evidence.torch is not None:
+        return warned(
+            "PyTorch is installed in conda's base environment, which conda itself needs.",
+            hint="conda create -n course python=3.12 && conda activate course",
+            command=True,
+        )
+    if env.conda_base:
+        return passed("conda's base, without PyTorch")
+    return passed("an environment of its own")
+
+
+def pip_may_write_here(evidence: Evidence) -> Verdict:
+    """Distributions forbid pip in their own Python (PEP 668)."""
+    env = _env(evidence)
+    if env is None:
+        return skipped("Python does not start")
+    if not env.externally_managed:
+        return passed("pip may install here")
+    if evidence.torch is not None:
+        return passed("the system's Python, with torch")
+    windows = evidence.machine.os == "windows"
+    return warned(
+        "This is the system's own Python, which pip may not change (PEP 668).",
+        hint="py -m venv .venv" if windows else f"{env.executable} -m venv .venv && source .venv/bin/activate",
+        command=True,
+    )
+
+
+CHECKS = (
+    Check("venv-broken", "The environment's Python exists", "Python", environment_starts),
+    Check("python-does-not-start", "Python starts", "Python", python_starts),
+    Check("python-plain-start", "Python starts in this folder and shell", "Python", plain_start_works),
+    Check("python-32bit", "Python is a 64-bit program", "Python", python_is_64_bit),
+    Check("file-named-torch", "No file takes torch's name", "Python", no_file_is_named_torch),
+    Check("folder-named-torch", "No folder takes torch's name", "Python", no_folder_is_named_torch),
+    Check("stdlib-shadow", "No file takes the name of a standard module", "Python", standard_library_is_reached),
+    Check("pythonpath-leak", "PYTHONPATH brings no other packages", "Python", pythonpath_brings_nothing),
+    Check("user-site-leak", "No package comes from the user directory", "Python", user_site_brings_nothing),
+    Check("python-too-new", "PyTorch knows this Python", "Python", python_is_not_too_new),
+    Check("python-too-old", "PyTorch still serves this Python", "Python", python_is_not_too_old),
+    Check("venv-not-active", "The project's own environment is active", "Python", project_environment_is_active),
+    Check("pep668", "pip may install here", "Python", pip_may_write_here),
+    Check("wrong-interpreter", "pip belongs to this Python", "Python", pip_is_this_pythons),
+    Check("conda-base", "PyTorch is not in conda's base", "Python", not_conda_base),
+)

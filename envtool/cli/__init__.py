@@ -1,0 +1,1 @@
+"""The command line: one file a command, one boundary where every error becomes a message and an exit code."""

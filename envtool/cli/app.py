@@ -1,0 +1,134 @@
+"""The entry point: finds the command, loads only that one, and turns every error into a message and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from envtool import __version__
+from envtool.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_TOOL, EXIT_USAGE, EnvtoolError
+
+# Name, and one line of help: `envtool --help` must not load a single command.
+COMMANDS = {
+    "doctor": "What is wrong here, and the one next step",
+    "probe": "The facts of this machine, no opinion",
+    "explain": "What a check means and how to mend it",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when that command is called, and not before."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(f"envtool.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0] if args else ""
+        if name and not name.startswith("-") and name not in COMMANDS:
+            raise click.UsageError(_no_such_command(name), ctx)
+        return super().resolve_command(ctx, args)
+
+
+def _no_such_command(name: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, COMMANDS, n=1)
+    guess = f" Did you mean {near[0]!r}?" if near else f" There are: {', '.join(COMMANDS)}."
+    return f"no such command {name!r}.{guess}"
+
+
+@click.command(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+    epilog="Start with `envtool doctor`. `envtool COMMAND --help` explains each.",
+)
+@click.version_option(__version__, "-V", "--version", message="envtool %(version)s")
+def cli() -> None:
+    """From a bare machine to a PyTorch environment that works."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and give its exit code; the console script passes it to the shell."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    _survive_any_text()
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        _complain(arguments, "interrupted", None, (), EXIT_INTERRUPTED)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # `envtool doctor | head -1`: the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
+
+
+def _survive_any_text() -> None:
+    """A terminal without UTF-8 gets question marks in place of a UnicodeEncodeError."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        result = cli.main(arguments, prog_name="envtool", standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else EXIT_OK
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.Abort:
+        raise KeyboardInterrupt from None
+    except click.ClickException as error:
+        return _complain(arguments, _clean(error), _usage_hint(error), (), EXIT_USAGE)
+    except EnvtoolError as error:
+        return _complain(arguments, error.message, error.hint, error.details, error.exit_code)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        hint = "free some space, or check that the disk can be written to"
+        return _complain(arguments, f"{error.filename or 'output'}: {error.strerror or error}", hint, (), EXIT_TOOL)
+
+
+def _clean(error: click.ClickException) -> str:
+    text = error.format_message().rstrip(".")
+    return text[:1].lower() + text[1:]
+
+
+def _usage_hint(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "envtool"
+    return f"see `{path} --help`"
+
+
+def _complain(arguments: list[str], message: str, hint: str | None, details: tuple[str, ...], code: int) -> int:
+    """The message on stderr; with ``--json`` also one document on stdout, where a program reads."""
+    lines = [f"error: {message}", *(f"  {detail}" for detail in details)]
+    if hint:
+        lines.append(f"hint: {hint}")
+    print("\n".join(lines), file=sys.stderr)
+    if "--json" in arguments:
+        from envtool.report.json import dumps, error_to_json
+
+        sys.stdout.write(dumps(error_to_json(message, hint, details, code)))
+    return code
+
+
+def console() -> None:
+    """The console script."""
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""``envtool doctor``."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from envtool.errors import EXIT_FAILED, EXIT_OK
+
+
+@click.command("doctor")
+@click.option("--python", metavar="PATH", help="The Python to look at: a program or an environment's folder.")
+@click.option("--no-import", is_flag=True, help="Read files only; do not import torch.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+@click.option("--junit", metavar="FILE", help="Also write the verdicts as JUnit XML.")
+@click.option("--html", metavar="FILE", help="Also write a page to send to somebody.")
+@click.option("--all", "everything", is_flag=True, help="List the checks that passed, too.")
+@click.option("--record", metavar="FILE", help="Write all that was asked and answered to FILE.")
+@click.option("--machine", metavar="FILE", help="Examine a machine that was recorded with --record.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=1), default=120.0, metavar="SECONDS", show_default=True,
+    help="The longest that the import may take.",
+)  # fmt: skip
+def command(
+    python: str | None,
+    no_import: bool,
+    as_json: bool,
+    junit: str | None,
+    html: str | None,
+    everything: bool,
+    record: str | None,
+    machine: str | None,
+    timeout: float,
+) -> int:
+    """Look at this machine and a Python environment, and say what is wrong.
+
+    Without --python it is the environment that is active, else the python on
+    PATH. Nothing is changed, and the network is not used. The exit code is 1
+    if a check failed, 2 if PATH is no working Python.
+    """
+    from envtool.cli.recordings import keep, open_host
+    from envtool.doctor import examine
+
+    host = open_host(machine, record=record is not None)
+    if machine is not None and python is not None:
+        raise click.UsageError("--python can't be used with --machine: the recording holds its own environment")
+    _say_that_it_takes_time(no_import or machine is not None)
+    diagnosis = examine(host, python=python, do_import=not no_import, timeout=timeout)
+    if record is not None:
+        keep(host, record)
+    _write_files(diagnosis, junit, html)
+    if as_json:
+        from envtool.report.json import doctor_to_json, dumps
+
+        sys.stdout.write(dumps(doctor_to_json(diagnosis)))
+    else:
+        from envtool.cli.terminal import style
+        from envtool.report.text import render
+
+        sys.stdout.write(render(diagnosis, style(), everything=everything))
+    return EXIT_FAILED if diagnosis.status.value == "fail" else EXIT_OK
+
+
+def _say_that_it_takes_time(quick: bool) -> None:
+    if not quick and sys.stderr.isatty() and sys.stdout.isatty():
+        click.echo("importing torch, which takes some seconds ...\r", err=True, nl=False)
+
+
+def _write_files(diagnosis, junit: str | None, html: str | None) -> None:  # type: ignore[no-untyped-def]
+    if junit is None and html is None:
+        return
+    from envtool.write import write_text
+
+    if junit is not None:
+        from envtool.report.junit import render as render_junit
+
+        write_text(junit, render_junit("envtool doctor", diagnosis.verdicts))
+    if html is not None:
+        from envtool.report.html import render as render_html
+
+        write_text(html, render_html(diagnosis))

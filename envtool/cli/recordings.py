@@ -1,0 +1,58 @@
+"""Hosts from the command line: this machine, this machine while it is recorded, or a recording."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+
+from envtool import __version__
+from envtool.errors import ToolError, UsageError
+from envtool.probe.host import Host, LiveHost
+from envtool.verdicts import Json
+
+
+def read_document(path: str) -> Json:
+    """The JSON in a file, or on stdin for "-"."""
+    try:
+        if path == "-":
+            text = sys.stdin.read()
+        else:
+            with open(path, encoding="utf-8") as file:
+                text = file.read()
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} is not a text file in UTF-8", hint="name a file that envtool wrote") from None
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}", hint="check the name of the file") from None
+    try:
+        document: Json = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is not JSON: {error}", hint="name a file that envtool wrote") from None
+    return document
+
+
+def open_host(recording: str | None, *, record: bool) -> Host:
+    """The host to ask."""
+    from envtool.probe.recording import RecordedHost, RecordingHost, recording_from_json
+
+    if recording is not None:
+        if record:
+            raise click.UsageError("--record can't be used with --machine: it is a recording already")
+        return RecordedHost(recording_from_json(read_document(recording)))
+    return RecordingHost(LiveHost()) if record else LiveHost()
+
+
+def keep(host: Host, path: str) -> None:
+    """Write what a recording host has heard, and say what is in it."""
+    from time import gmtime, strftime
+
+    from envtool.probe.recording import RecordingHost, recording_to_json
+    from envtool.report.json import dumps
+    from envtool.write import write_text
+
+    if not isinstance(host, RecordingHost):
+        raise ToolError("nothing was recorded", hint="run the command on the machine itself")
+    date = strftime("%Y-%m-%dT%H:%M:%SZ", gmtime())
+    write_text(path, dumps(recording_to_json(host.recording, made_by=f"envtool {__version__}", date=date)))
+    click.echo(f"recorded to {path}; it holds paths, your user name and package versions", err=True)

@@ -1,0 +1,32 @@
+"""What the terminal can show: width, colour, characters."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from envtool.report.text import WIDEST, Style
+
+
+def style() -> Style:
+    """The style for stdout: no colour where it is not a terminal or NO_COLOR is set."""
+    terminal = sys.stdout.isatty()
+    width = WIDEST
+    if terminal:
+        import shutil
+
+        width = shutil.get_terminal_size((WIDEST, 24)).columns
+    colour = terminal and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb" and _ansi()
+    return Style(width=width, colour=colour, unicode=_unicode())
+
+
+def _unicode() -> bool:
+    encoding = (getattr(sys.stdout, "encoding", None) or "ascii").lower()
+    return encoding.replace("-", "").replace("_", "") in ("utf8", "utf16", "utf8sig", "cp65001")
+
+
+def _ansi() -> bool:
+    """Windows 10 and newer understand colour codes once they are told to."""
+    if sys.platform != "win32":
+        return True
+    return os.environ.get("WT_SESSION") is not None or os.system("") == 0  # noqa: S605

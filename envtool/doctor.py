@@ -1,0 +1,59 @@
+"""The doctor's round: ask the machine and the environment, all at once, and judge what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from envtool.diagnosis import Diagnosis
+from envtool.environment import NOT_IMPORTED, BrokenEnvironment, Environment, ImportReport
+from envtool.machine import Absent, Found, Machine, Reading
+from envtool.probe.host import Host
+
+IMPORT_TIMEOUT = 120.0  # seconds: a cold network file system needs more than a minute
+
+
+def examine(
+    host: Host, *, python: str | None = None, do_import: bool = True, timeout: float = IMPORT_TIMEOUT
+) -> Diagnosis:
+    """A diagnosis of this host and of the Python that ``python`` names, or of the one that a user would mean.
+
+    ``timeout`` is the longest that the import may take, in seconds. Raises UsageError where ``python`` names no
+    working Python.
+    """
+    machine, environment, imports = ask(host, python=python, do_import=do_import, timeout=timeout)
+    return judge(machine, environment, imports)
+
+
+def ask(
+    host: Host, *, python: str | None, do_import: bool, timeout: float
+) -> tuple[Machine, Environment | BrokenEnvironment, Reading[ImportReport]]:
+    """All readings. Everything is started before anything is waited for."""
+    from envtool.probe.everything import start_machine
+    from envtool.probe.interpreter import choose_interpreter
+    from envtool.probe.python import start, start_import
+
+    choice = choose_interpreter(host, python)
+    # The machine first: its device files must be seen before anything loads NVIDIA's library, which may make them.
+    machine = start_machine(host, packages_path=choice.executable)
+    environment = start(host, choice)
+    rehearsal: Callable[[], ImportReport] | None = None
+    if do_import:
+        rehearsal = start_import(host, choice.executable, timeout=timeout)
+    found_environment = environment()
+    imports: Reading[ImportReport] = NOT_IMPORTED
+    if rehearsal is not None:
+        report = rehearsal()
+        imports = Found(report) if isinstance(found_environment, Environment) else Absent("Python does not start")
+    return machine(), found_environment, imports
+
+
+def judge(machine: Machine, environment: Environment | BrokenEnvironment, imports: Reading[ImportReport]) -> Diagnosis:
+    """Every check's verdict on these readings. Pure, but for the catalog that it reads."""
+    from envtool.catalog import load
+    from envtool.checks import ALL, Evidence, run
+    from envtool.checks.mend import EnvironmentMender
+
+    catalog = load()
+    mender = EnvironmentMender(machine, environment, catalog)
+    evidence = Evidence(machine, environment, imports, catalog, mender)
+    return Diagnosis(machine, environment, imports, run(ALL, evidence))

@@ -1,0 +1,132 @@
+"""The facts of each group in one line, as a person would say them."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from envtool.environment import BrokenEnvironment, Build, Environment, ImportReport
+from envtool.machine import Absent, Found, Gpu, Machine, Reading, Unknown, found_or
+
+GIB = 1 << 30
+TRIO = ("torch", "torchvision", "torchaudio")
+
+
+def python_line(environment: Environment | BrokenEnvironment) -> str:
+    """Python's version and kind, and whether pip is there."""
+    if isinstance(environment, BrokenEnvironment):
+        return "does not start"
+    name = {"cpython": "", "pypy": "PyPy "}.get(environment.implementation, environment.implementation + " ")
+    free = ", free-threaded" if environment.abi.endswith("t") else ""
+    pip = f"pip {environment.pip.value}" if isinstance(environment.pip, Found) else "no pip"
+    bits = "" if environment.bits == 64 else f", {environment.bits}-bit"
+    return f"{name}{environment.version}{free}{bits}, {environment.manager}, {pip}"
+
+
+def build_words(build: Build) -> str:
+    """The build in words: "CPU", "CUDA 13.0", "ROCm 7.2", "XPU"."""
+    if build.cuda:
+        return f"CUDA {build.cuda}"
+    if build.hip:
+        return f"ROCm {'.'.join(build.hip.split('.')[:2])}"
+    return {"cpu": "CPU", "xpu": "XPU", None: "build unknown"}.get(build.variant, build.variant or "")
+
+
+def torch_line(environment: Environment | BrokenEnvironment, imports: Reading[ImportReport]) -> str:
+    """The trio with versions and builds, and how long the import took."""
+    if isinstance(environment, BrokenEnvironment):
+        return "not looked at"
+    parts = []
+    for package in TRIO:
+        build = environment.build(package)
+        if build is not None:
+            parts.append(f"{package} {build.version.partition('+')[0]} ({build_words(build)})")
+    if not parts:
+        return "not installed"
+    return ", ".join(parts) + _import_words(imports)
+
+
+def _import_words(imports: Reading[ImportReport]) -> str:
+    if not isinstance(imports, Found):
+        return "; not imported"
+    stages = [s for s in imports.value.stages if s.name in TRIO and s.outcome == "ok"]
+    seconds = sum(s.seconds or 0.0 for s in stages)
+    return f"; imported in {seconds:.1f} s" if stages else ""
+
+
+def driver_line(machine: Machine) -> str:
+    """NVIDIA's driver and the newest CUDA that its API speaks, or why there is none."""
+    nvidia = machine.nvidia
+    match nvidia.driver:
+        case Found(driver):
+            api = f", CUDA driver API {nvidia.cuda_driver.value}" if isinstance(nvidia.cuda_driver, Found) else ""
+            trouble = f"; {nvidia.reason}" if nvidia.nvml_state != "ok" and nvidia.reason else ""
+            return f"NVIDIA {driver}{api}{trouble}"
+        case Absent(_) | Unknown(_):
+            pass
+    if machine.apple.status == "found":
+        return "none needed: Metal is part of macOS"
+    amd = found_or(machine.amd.driver, "")
+    if machine.amd.status == "found" and nvidia.status == "absent":
+        return f"amdgpu {amd}".strip()
+    if nvidia.status == "absent" and not nvidia.cards:
+        return "no NVIDIA driver, and none needed"
+    return nvidia.reason or "could not be told"
+
+
+def gpu_line(machine: Machine) -> str:
+    """Every GPU that PyTorch might use; equal ones counted."""
+    names = [_nvidia_words(gpu) for gpu in machine.nvidia.gpus]
+    if not names:
+        names = [f"{found_or(c.name, 'NVIDIA card ' + c.device)} (no driver)" for c in machine.nvidia.cards]
+    names += [f"{found_or(g.name, 'AMD GPU')} ({found_or(g.gfx, 'gfx unknown')})" for g in machine.amd.gpus]
+    names += [found_or(g.name, f"Intel GPU {g.device}") for g in machine.intel.gpus]
+    if isinstance(machine.apple.chip, Found):
+        names.append(f"{machine.apple.chip.value} (Metal)")
+    if not names:
+        return "none" if _no_vendor_unknown(machine) else "could not be told"
+    return ", ".join(f"{count} x {name}" if count > 1 else name for name, count in Counter(names).items())
+
+
+def _no_vendor_unknown(machine: Machine) -> bool:
+    return machine.nvidia.status == "absent"
+
+
+def _nvidia_words(gpu: Gpu) -> str:
+    if gpu.error_code is not None:
+        return f"GPU {gpu.index}: {gpu.error}"
+    words = [found_or(gpu.name, f"GPU {gpu.index}")]
+    if isinstance(gpu.memory_mib, Found):
+        words.append(f"{gpu.memory_mib.value / 1024:.0f} GiB")
+    if isinstance(gpu.compute_capability, Found):
+        words.append("compute capability {}.{}".format(*gpu.compute_capability.value))
+    if gpu.mig == Found(True):
+        words.append(f"MIG with {len(found_or(gpu.mig_instances, ()))} instances")
+    return ", ".join(words)
+
+
+def system_line(machine: Machine) -> str:
+    """The operating system, the architecture, libc, and what is special about the place."""
+    words = [found_or(machine.os_version, machine.os), machine.arch]
+    if machine.os == "macos" and not words[0].lower().startswith("macos"):
+        words[0] = f"macOS {words[0]}"
+    if isinstance(machine.libc, Found):
+        words.append(f"{machine.libc.value.name} {machine.libc.value.version}")
+    if isinstance(machine.wsl, Found):
+        words.append(f"WSL {machine.wsl.value}")
+    if isinstance(machine.container, Found):
+        words.append(f"in {machine.container.value}")
+    if isinstance(machine.l4t, Found):
+        words.append(f"Jetson L4T {machine.l4t.value}")
+    if isinstance(machine.slurm, Found):
+        job = machine.slurm.value.job_id
+        words.append(f"Slurm job {job}" if job else "Slurm login node")
+    place = next((s for s in machine.storage if s.purpose == "packages"), None)
+    if place is not None:
+        words.append(f"{place.free_bytes / GIB:.0f} GiB free")
+    return ", ".join(words)
+
+
+def environment_line(environment: Environment | BrokenEnvironment) -> str:
+    """Which environment was looked at, and why that one."""
+    where = environment.executable if isinstance(environment, BrokenEnvironment) else environment.prefix
+    return f"{where} ({environment.chosen_by})"

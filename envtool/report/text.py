@@ -1,0 +1,135 @@
+"""A diagnosis on one screen: 80 columns, readable without colour, ASCII where the terminal needs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from textwrap import wrap
+
+from envtool.checks import ALL, GROUPS
+from envtool.diagnosis import Diagnosis
+from envtool.report import facts
+from envtool.verdicts import Status, Verdict
+
+SHOWN = 5  # problems on the screen; the rest are counted
+WIDEST = 80
+
+
+@dataclass(frozen=True)
+class Style:
+    """What the terminal can show. ``width`` in columns."""
+
+    width: int = WIDEST
+    colour: bool = False
+    unicode: bool = True
+
+    def paint(self, text: str, code: str) -> str:
+        """The text in a colour, where there is colour."""
+        return f"\x1b[{code}m{text}\x1b[0m" if self.colour and code else text
+
+    def mark(self, status: Status | None) -> str:
+        """The word that begins a line; words, not signs, so that a screen reader says them."""
+        word, colour = MARKS[status]
+        return self.paint(f"{word:<5}", colour)
+
+    def safe(self, text: str) -> str:
+        """The text in ASCII, where the terminal can show nothing else."""
+        if self.unicode:
+            return text
+        for sign, plain in PLAIN.items():
+            text = text.replace(sign, plain)
+        return text.encode("ascii", "replace").decode()
+
+
+MARKS: dict[Status | None, tuple[str, str]] = {
+    Status.PASS: ("ok", "32"),
+    Status.SKIP: ("ok", "32"),
+    Status.WARN: ("warn", "33"),
+    Status.FAIL: ("FAIL", "1;31"),
+    Status.UNKNOWN: ("?", "35"),
+    None: ("--", "2"),
+}
+PLAIN = {"“": '"', "”": '"', "’": "'", "…": "...", "×": "x", "–": "-", "—": "-"}
+SEVERITY = (Status.FAIL, Status.WARN, Status.UNKNOWN, Status.PASS, Status.SKIP)
+
+
+def render(diagnosis: Diagnosis, style: Style, *, everything: bool = False) -> str:
+    """The whole screen, ending in the fix; ``everything`` lists the verdicts that passed too."""
+    width = min(max(style.width, 40), WIDEST)
+    blocks = [_head(diagnosis, style, width), _groups(diagnosis, style, width)]
+    if everything:
+        blocks.append(_every_verdict(diagnosis, style, width))
+    else:
+        blocks.append(_problems(diagnosis, style, width))
+    blocks.append(_next_step(diagnosis, style, width))
+    return style.safe("\n\n".join(block for block in blocks if block) + "\n")
+
+
+def _head(diagnosis: Diagnosis, style: Style, width: int) -> str:
+    line = facts.environment_line(diagnosis.environment)
+    return _hanging("Environment  ", line, width)
+
+
+def _hanging(lead: str, text: str, width: int, *, visible: int | None = None) -> str:
+    """Text wrapped behind a lead of ``visible`` columns; later lines are indented to match."""
+    indent = visible if visible is not None else len(lead)
+    lines = wrap(text, max(width - indent, 20), break_long_words=False, break_on_hyphens=False) or [""]
+    return lead + ("\n" + " " * indent).join(lines)
+
+
+def _groups(diagnosis: Diagnosis, style: Style, width: int) -> str:
+    lines = {
+        "Python": facts.python_line(diagnosis.environment),
+        "PyTorch": facts.torch_line(diagnosis.environment, diagnosis.imports),
+        "Driver": facts.driver_line(diagnosis.machine),
+        "GPU": facts.gpu_line(diagnosis.machine),
+        "System": facts.system_line(diagnosis.machine),
+    }
+    rows = []
+    for group in GROUPS:
+        status = _group_status(diagnosis, group)
+        rows.append(_hanging(f"{style.mark(status)} {group:<8} ", lines[group], width, visible=15))
+    return "\n".join(rows)
+
+
+def _group_status(diagnosis: Diagnosis, group: str) -> Status:
+    groups = {check.code: check.group for check in ALL}
+    statuses = {v.status for v in diagnosis.verdicts if groups.get(v.code) == group}
+    return next((status for status in SEVERITY if status in statuses), Status.PASS)
+
+
+def _problems(diagnosis: Diagnosis, style: Style, width: int) -> str:
+    problems = diagnosis.problems
+    blocks = [_problem(verdict, style, width) for verdict in problems[:SHOWN]]
+    if len(problems) > SHOWN:
+        blocks.append(f"and {len(problems) - SHOWN} more: envtool doctor --all")
+    return "\n\n".join(blocks)
+
+
+def _problem(verdict: Verdict, style: Style, width: int) -> str:
+    head = f"{style.mark(verdict.status)} {verdict.code}"
+    return head + "\n" + _hanging(" " * 6, verdict.message, width)
+
+
+def _every_verdict(diagnosis: Diagnosis, style: Style, width: int) -> str:
+    rows = []
+    for verdict in diagnosis.verdicts:
+        mark = style.mark(verdict.status if verdict.status is not Status.SKIP else None)
+        rows.append(_hanging(f"{mark} ", f"{verdict.code}: {verdict.message}", width, visible=6))
+    return "\n".join(rows)
+
+
+def _next_step(diagnosis: Diagnosis, style: Style, width: int) -> str:
+    step = diagnosis.next_step
+    if step is None:
+        return _all_well(diagnosis)
+    why = f"(why: envtool explain {step.code})"
+    if step.command:  # never wrapped: it is there to be copied
+        return f"Fix {why}; copy this line:\n\n{step.text}"
+    return _hanging("", f"Next {why}:", width) + "\n\n" + _hanging("", step.text, width)
+
+
+def _all_well(diagnosis: Diagnosis) -> str:
+    if diagnosis.status is not Status.PASS:
+        return ""
+    count = sum(v.status is Status.PASS for v in diagnosis.verdicts)
+    return f"All is well: {count} checks passed."
