@@ -42,7 +42,7 @@ def start_machine(host: Host, *, packages_path: str | None, nvml_timeout: float 
 
 
 def _start_nvidia(host: Host, cards: Reading[tuple[PciCard, ...]], timeout: float) -> Callable[[], Nvidia]:
-    return nvidia.start(host, cards, wsl=isinstance(surroundings.wsl(host), Found), limit=timeout)
+    return nvidia.start(host, cards, wsl=isinstance(surroundings.wsl(host), Found), timeout=timeout)
 
 
 def _guarded(ask: Callable[[], T], otherwise: Callable[[str], T]) -> T:
