@@ -2,34 +2,48 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from envtool.machine import Absent, Found, Nvidia, PciCard, Reading, Unknown
 from envtool.probe.host import Child, Host
-from envtool.probe.nvidia_signs import Signs, linux_signs, windows_signs
-from envtool.probe.nvml_answer import NvmlAnswer, parse
+from envtool.probe.nvidia_signs import linux_signs, nvml_files, seen, windows_signs
+
+if TYPE_CHECKING:
+    from envtool.probe.nvml_answer import NvmlAnswer
 
 NVML_LIMIT = 10.0  # seconds: eight GPUs that nothing keeps awake take several to answer
 
 
 def start(
-    host: Host, cards: Reading[tuple[PciCard, ...]], *, wsl: bool, timeout: float = NVML_LIMIT
+    host: Host, cards: Reading[tuple[PciCard, ...]], *, wsl: bool, limit: float = NVML_LIMIT
 ) -> Callable[[], Nvidia]:
     """Read the signs, start the child where there are any, and go on; calling the result waits for NVML."""
     system = str(host.facts().get("sys_platform"))
     if system == "darwin":
         return lambda: _none_here("macOS has no NVIDIA driver")
+    windows = system == "win32"
     # Before NVML: as root the library makes the device files that it misses.
-    signs = windows_signs(host, cards) if system == "win32" else linux_signs(host, cards, wsl)
+    signs = windows_signs(host, cards) if windows else linux_signs(host, cards, wsl)
+    files = nvml_files(host, windows=windows)
+    unseen = _why_unseen(cards, wsl)
     # The loader may know the library from elsewhere (ld.so.cache). To ask it in our own process would run the
     # library's code here, where a broken one takes us along; so where anything else speaks of NVIDIA the child asks.
-    if not signs.nvml_files and (system == "win32" or not signs.seen()):
-        nvidia = _without_nvml(signs, wsl=wsl)
+    if not files and (windows or not seen(signs)):
+        nvidia = _without_nvml(signs, unseen)
         return lambda: nvidia
-    child = _ask_nvml(host, signs, timeout)
-    return lambda: _with_nvml(signs, parse(child.result(), timeout), wsl=wsl)
+    child = _ask_nvml(host, files, limit)
+    return lambda: _with_nvml(signs, child, limit, unseen)
+
+
+def _why_unseen(cards: Reading[tuple[PciCard, ...]], wsl: bool) -> str | None:
+    """Why a card could be here without being seen; None where the list of cards can be believed."""
+    if wsl:
+        return "WSL shows no cards of its own"
+    return f"the PCI bus can't be read: {cards.reason}" if isinstance(cards, Unknown) else None
 
 
 def _none_here(reason: str) -> Nvidia:
@@ -54,12 +68,12 @@ def _none_here(reason: str) -> Nvidia:
 # ── the child ────────────────────────────────────────────────────────────────────────────────────
 
 
-def _ask_nvml(host: Host, signs: Signs, limit: float) -> Child:
+def _ask_nvml(host: Host, files: tuple[str, ...], limit: float) -> Child:
     import json
 
     request = {
         "pynvml": nvidias_pynvml(),
-        "libraries": list(signs.nvml_files),
+        "libraries": list(files),
         "limit": limit,
         "kmsg": "/dev/kmsg",
         "proc": "/proc",
@@ -99,71 +113,37 @@ def _distribution_files() -> list[str]:
 # ── all of it ────────────────────────────────────────────────────────────────────────────────────
 
 
-def _without_nvml(signs: Signs, *, wsl: bool) -> Nvidia:
+def _without_nvml(signs: Nvidia, unseen: str | None) -> Nvidia:
     missing = Absent("NVIDIA's library NVML is not installed")
-    seen = signs.seen()
-    if seen:
-        state, status = "library-not-found", "unknown"
-        reason = f"there is {_list(seen)}, but NVIDIA's library NVML is not installed"
+    said = seen(signs)
+    if said:
+        reason = f"there is {_list(said)}, but NVIDIA's library NVML is not installed"
         driver: Reading[str] = Unknown(reason)
     else:
-        state, status, reason = "not-asked", "absent", _nothing(signs, wsl)
+        reason = (
+            f"no NVIDIA driver, library or device file ({unseen})" if unseen else "no NVIDIA card, driver or library"
+        )
         driver = Absent(reason)
-    return _nvidia(
+    return dataclasses.replace(
         signs,
-        NvmlAnswer(
-            ready=False,
-            state=state,
-            error=None,
-            message=None,
-            reason=reason,
-            library=missing,
-            library_version=missing,
-            driver=driver,
-            cuda_driver=driver,
-            gpus=(),
-            seconds=None,
-        ),
-        (status, reason),
+        status="unknown" if said else "absent",
+        reason=reason,
+        nvml_state="library-not-found" if said else "not-asked",
+        nvml_library=missing,
+        nvml_library_version=missing,
+        driver=driver,
+        cuda_driver=driver,
     )
 
 
-def _nothing(signs: Signs, wsl: bool) -> str:
-    if wsl:
-        return "Windows passes no NVIDIA driver on to WSL"
-    if signs.cards_unread is not None:
-        return f"no NVIDIA driver, library or device file (the PCI bus can't be read: {signs.cards_unread})"
-    return "no NVIDIA card, driver or library"
+def _with_nvml(signs: Nvidia, child: Child, limit: float, unseen: str | None) -> Nvidia:
+    from envtool.probe.nvml_answer import parse  # only where there is something to parse: start-up counts
 
-
-def _with_nvml(signs: Signs, answer: NvmlAnswer, *, wsl: bool) -> Nvidia:
-    return _nvidia(signs, answer, _status(signs, answer, wsl=wsl))
-
-
-def _status(signs: Signs, answer: NvmlAnswer, *, wsl: bool) -> tuple[str, str | None]:
-    """Found only on NVML's word; absent only where nothing but a library speaks for NVIDIA."""
-    if answer.ready and (answer.gpus or isinstance(answer.driver, Found)):
-        if answer.gpus or answer.reason is not None:
-            return "found", answer.reason
-        return "found", "the driver answers, but shows no GPU"
-    reason = answer.reason or "NVML started, but told nothing"
-    seen = signs.seen()
-    if seen:
-        return "unknown", f"there is {_list(seen)}, but: {reason}"
-    # Only where the bus was read: in WSL and behind an unreadable bus a card would not be seen.
-    if answer.state in ("driver-not-loaded", "library-not-found") and signs.cards_unread is None and not wsl:
-        return "absent", f"no NVIDIA card or driver, only NVIDIA's library: {reason}"
-    return "unknown", reason
-
-
-def _list(words: tuple[str, ...]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
-
-
-def _nvidia(signs: Signs, answer: NvmlAnswer, standing: tuple[str, str | None]) -> Nvidia:
-    status, reason = standing
+    answer = parse(child.result(), limit)
+    status, reason = _status(signs, answer, unseen)
     absent = Absent(reason or "") if status == "absent" else None
-    return Nvidia(
+    return dataclasses.replace(
+        signs,
         status=status,
         reason=reason,
         nvml_state=answer.state,
@@ -174,15 +154,24 @@ def _nvidia(signs: Signs, answer: NvmlAnswer, standing: tuple[str, str | None]) 
         driver=absent or answer.driver,
         cuda_driver=absent or answer.cuda_driver,
         gpus=answer.gpus,
-        kernel_module=signs.kernel_module,
-        open_kernel_module=signs.open_kernel_module,
-        libcuda=signs.libcuda,
-        libcuda_path=signs.libcuda_path,
-        cards=signs.cards,
-        nodes=signs.nodes,
-        visible_devices=signs.visible_devices,
-        device_order=signs.device_order,
-        module_loaded=signs.module_loaded,
-        nouveau_loaded=signs.nouveau_loaded,
         seconds=answer.seconds,
     )
+
+
+def _status(signs: Nvidia, answer: NvmlAnswer, unseen: str | None) -> tuple[str, str | None]:
+    """Found only on NVML's word; absent only where nothing but a library speaks for NVIDIA."""
+    if answer.ready and (answer.gpus or isinstance(answer.driver, Found)):
+        if answer.gpus or answer.reason is not None:
+            return "found", answer.reason
+        return "found", "the driver answers, but shows no GPU"
+    reason = answer.reason or "NVML started, but told nothing"
+    said = seen(signs)
+    if said:
+        return "unknown", f"there is {_list(said)}, but: {reason}"
+    if answer.state in ("driver-not-loaded", "library-not-found") and unseen is None:
+        return "absent", f"no NVIDIA card or driver, only NVIDIA's library: {reason}"
+    return "unknown", reason
+
+
+def _list(words: tuple[str, ...]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

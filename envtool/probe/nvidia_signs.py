@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
-from envtool.machine import Absent, DeviceNode, Found, PciCard, Reading, Unknown
+from envtool.machine import Absent, DeviceNode, Found, Nvidia, PciCard, Reading, Unknown
 from envtool.probe.host import Host
-from envtool.probe.nvml_answer import version_in_name
 from envtool.probe.pci import of_vendor
 
 NVIDIA_VENDOR = "10de"
@@ -29,50 +27,28 @@ LIBRARY_FOLDERS = (
 )
 
 
-@dataclass(frozen=True)
-class Signs:
-    """Cards, device files, kernel modules and libraries; reading them changes nothing."""
-
-    cards: tuple[PciCard, ...]
-    cards_unread: str | None  # why the PCI bus could not be read, None where it was
-    nodes: Reading[tuple[DeviceNode, ...]]
-    kernel_module: Reading[str]
-    open_kernel_module: Reading[bool]
-    module_loaded: Reading[bool]
-    nouveau_loaded: Reading[bool]
-    libcuda: Reading[str]
-    libcuda_path: Reading[str]
-    nvml_files: tuple[str, ...]  # the files behind libnvidia-ml.so.1, or nvml.dll
-    visible_devices: Reading[str]
-    device_order: Reading[str]
-
-    def seen(self) -> tuple[str, ...]:
-        """The signs of an NVIDIA GPU or its driver, in words. An installed library alone is none."""
-        found = []
-        if self.cards:
-            found.append("an NVIDIA card on the PCI bus")
-        if any(node.path.startswith("/dev/nvidia") for node in _nodes(self)):
-            found.append("NVIDIA's device files")
-        if isinstance(self.kernel_module, Found):
-            found.append(f"NVIDIA's kernel driver {self.kernel_module.value}")
-        elif self.module_loaded == Found(True):
-            found.append("NVIDIA's kernel module")
-        return tuple(found)
+def seen(signs: Nvidia) -> tuple[str, ...]:
+    """The signs of an NVIDIA GPU or its driver, in words. An installed library alone is none."""
+    found = []
+    if signs.cards:
+        found.append("an NVIDIA card on the PCI bus")
+    nodes = signs.nodes.value if isinstance(signs.nodes, Found) else ()
+    if any(node.path.startswith("/dev/nvidia") for node in nodes):
+        found.append("NVIDIA's device files")
+    if isinstance(signs.kernel_module, Found):
+        found.append(f"NVIDIA's kernel driver {signs.kernel_module.value}")
+    elif signs.module_loaded == Found(True):
+        found.append("NVIDIA's kernel module")
+    return tuple(found)
 
 
-def _nodes(signs: Signs) -> tuple[DeviceNode, ...]:
-    return signs.nodes.value if isinstance(signs.nodes, Found) else ()
-
-
-def linux_signs(host: Host, cards: Reading[tuple[PciCard, ...]], wsl: bool) -> Signs:
+def linux_signs(host: Host, cards: Reading[tuple[PciCard, ...]], wsl: bool) -> Nvidia:
     """Linux and WSL."""
     version = host.read("/proc/driver/nvidia/version")
     modules = host.names("/sys/module")
-    folders = _library_folders(host)
-    libcuda_path, libcuda_file = _libcuda(host, folders)
-    return Signs(
+    libcuda_path, libcuda_file = _libcuda(host)
+    return Nvidia(
         cards=of_vendor(cards, NVIDIA_VENDOR),
-        cards_unread=cards.reason if isinstance(cards, Unknown) else None,
         nodes=_device_nodes(host, wsl),
         kernel_module=_kernel_module(version),
         open_kernel_module=_open_kernel_module(version),
@@ -80,23 +56,18 @@ def linux_signs(host: Host, cards: Reading[tuple[PciCard, ...]], wsl: bool) -> S
         nouveau_loaded=_module(modules, "nouveau"),
         libcuda=_version_of(libcuda_file),
         libcuda_path=libcuda_path,
-        nvml_files=_nvml_files(host, folders),
         visible_devices=_setting(host, "CUDA_VISIBLE_DEVICES"),
         device_order=_setting(host, "CUDA_DEVICE_ORDER"),
     )
 
 
-def windows_signs(host: Host, cards: Reading[tuple[PciCard, ...]]) -> Signs:
+def windows_signs(host: Host, cards: Reading[tuple[PciCard, ...]]) -> Nvidia:
     """Windows, where the driver is a matter of two DLLs."""
-    windows = host.env("WINDIR") or "C:\\Windows"
-    programs = host.env("ProgramFiles") or "C:\\Program Files"
-    places = (windows + "\\System32\\nvml.dll", programs + "\\NVIDIA Corporation\\NVSMI\\nvml.dll")
-    nvcuda = windows + "\\System32\\nvcuda.dll"
+    nvcuda = _windows_folder(host) + "\\System32\\nvcuda.dll"
     there = host.stat(nvcuda)
     absent = Absent("Windows has no such thing")
-    return Signs(
+    return Nvidia(
         cards=of_vendor(cards, NVIDIA_VENDOR),
-        cards_unread=cards.reason if isinstance(cards, Unknown) else None,
         nodes=absent,
         kernel_module=absent,
         open_kernel_module=absent,
@@ -104,7 +75,6 @@ def windows_signs(host: Host, cards: Reading[tuple[PciCard, ...]]) -> Signs:
         nouveau_loaded=absent,
         libcuda=Unknown("the name nvcuda.dll holds no version") if isinstance(there, Found) else there,
         libcuda_path=Found(nvcuda) if isinstance(there, Found) else there,
-        nvml_files=tuple(place for place in places if isinstance(host.stat(place), Found)),
         visible_devices=_setting(host, "CUDA_VISIBLE_DEVICES"),
         device_order=_setting(host, "CUDA_DEVICE_ORDER"),
     )
@@ -165,16 +135,22 @@ def _library_folders(host: Host) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*own, *LIBRARY_FOLDERS]))
 
 
-def _libcuda(host: Host, folders: tuple[str, ...]) -> tuple[Reading[str], Reading[str]]:
+def _libcuda(host: Host) -> tuple[Reading[str], Reading[str]]:
     """Libcuda's path, and the file behind it."""
     unread: Reading[str] = Absent(f"no {CUDA_LIBRARY} in the usual folders")
-    for folder in folders:
+    for folder in _library_folders(host):
         file = host.real(f"{folder}/{CUDA_LIBRARY}")
         if isinstance(file, Found):
             return Found(f"{folder}/{CUDA_LIBRARY}"), file
         if isinstance(file, Unknown):
             unread = file
     return unread, unread
+
+
+def version_in_name(path: str) -> str | None:
+    """The driver's version in a library's file name, ``libcuda.so.550.54.14``; None where it holds none."""
+    found = re.search(r"\.so\.(\d{2,}\.\d+(?:\.\d+)*)$", path)
+    return found[1] if found else None
 
 
 def _version_of(file: Reading[str]) -> Reading[str]:
@@ -184,6 +160,18 @@ def _version_of(file: Reading[str]) -> Reading[str]:
     return Found(version) if version else Unknown(f"the file name {file.value} holds no driver version")
 
 
-def _nvml_files(host: Host, folders: tuple[str, ...]) -> tuple[str, ...]:
-    files = (host.real(f"{folder}/{NVML_LIBRARY}") for folder in folders)
+def nvml_files(host: Host, *, windows: bool) -> tuple[str, ...]:
+    """The files that NVML could be loaded from."""
+    if windows:
+        programs = host.env("ProgramFiles") or "C:\\Program Files"
+        places = (
+            _windows_folder(host) + "\\System32\\nvml.dll",
+            programs + "\\NVIDIA Corporation\\NVSMI\\nvml.dll",
+        )
+        return tuple(place for place in places if isinstance(host.stat(place), Found))
+    files = (host.real(f"{folder}/{NVML_LIBRARY}") for folder in _library_folders(host))
     return tuple(dict.fromkeys(file.value for file in files if isinstance(file, Found)))
+
+
+def _windows_folder(host: Host) -> str:
+    return host.env("WINDIR") or "C:\\Windows"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import signal
 from dataclasses import dataclass
 
 from envtool.machine import Absent, Found, Gpu, Reading, Unknown
 from envtool.probe.host import Completed
+from envtool.probe.nvidia_signs import version_in_name
 from envtool.probe.nvml_codes import meaning_of, state_of
 from envtool.probe.nvml_gpu import read_gpus
 from envtool.probe.nvml_lines import Answer, Said, answer_in, code_in, hear_all, number_of, own_words, read, words_of
@@ -136,12 +136,6 @@ def _library(step: Answer, init: Answer | None) -> Reading[str]:
     if init is None:
         return Unknown("NVML was not started")
     return Found("libnvidia-ml.so.1")
-
-
-def version_in_name(path: str) -> str | None:
-    """The driver's version in a library's file name, ``libcuda.so.550.54.14``; None where it holds none."""
-    found = re.search(r"\.so\.(\d{2,}\.\d+(?:\.\d+)*)$", path)
-    return found[1] if found else None
 
 
 def _library_version(said: Said, missing: str) -> Reading[str]:
