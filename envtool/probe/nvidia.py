@@ -19,7 +19,7 @@ NVML_LIMIT = 10.0  # seconds: eight GPUs that nothing keeps awake take several t
 
 
 def start(
-    host: Host, cards: Reading[tuple[PciCard, ...]], *, wsl: bool, limit: float = NVML_LIMIT
+    host: Host, cards: Reading[tuple[PciCard, ...]], *, wsl: bool, timeout: float = NVML_LIMIT
 ) -> Callable[[], Nvidia]:
     """Read the signs, start the child where there are any, and go on; calling the result waits for NVML."""
     system = str(host.facts().get("sys_platform"))
@@ -35,8 +35,8 @@ def start(
     if not files and (windows or not seen(signs)):
         nvidia = _without_nvml(signs, unseen)
         return lambda: nvidia
-    child = _ask_nvml(host, files, limit)
-    return lambda: _with_nvml(signs, child, limit, unseen)
+    child = _ask_nvml(host, files, timeout)
+    return lambda: _with_nvml(signs, child, timeout, unseen)
 
 
 def _why_unseen(cards: Reading[tuple[PciCard, ...]], wsl: bool) -> str | None:
