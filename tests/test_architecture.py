@@ -12,7 +12,7 @@ ROOT = Path(envtool.__file__).parent
 LAYERS = [
     ("errors", "machine"),
     ("environment", "verdicts"),
-    ("data", "spec"),
+    ("data", "document_values", "spec"),
     ("catalog", "diagnosis", "machine_document"),
     ("plan",),
     ("commands", "artefacts"),
