@@ -136,14 +136,14 @@ class BrokenEnvironment:
 class Stage:
     """One step of the import rehearsal in the target interpreter.
 
-    ``name``: "start" (only where Python ended before torch's turn), "torch", "torchvision", "torchaudio",
-    "numpy-bridge", "cpu", then "cuda" (a CUDA or ROCm build: can it start?), "cuda:0", …, "mps", "xpu" as the build
-    has them, and "exit" (only where the process failed after its last stage).
+    ``name``: "torch", "torchvision", "torchaudio", "numpy-bridge", "cpu" always; "cuda:0", … (ROCm too), "mps", "xpu"
+    where the build and the machine have them; "start", "cuda" and "exit" only where Python, CUDA or the end failed.
     ``outcome``: "ok", "error" (a Python exception, or a wrong result), "crash" (signal or exit), "timeout",
     "not-installed", "not-reached".
-    Details: every stage "warnings"; torch "version", "file", "cuda", "hip", "xpu", "arch_list"; torchvision,
-    torchaudio, numpy-bridge "version", "file"; cuda "is_available", "device_count"; cuda:0 "name", "capability";
-    a failed one "missing_library", "undefined_symbol" or "missing_symbol_version" where the loader named them.
+    Details: torch "version", "file", "cuda", "hip", "xpu", "arch_list", and where the build has CUDA or ROCm
+    "is_available", "device_count", "cuda_error" (so "mps_available", "xpu_available"); torchvision, torchaudio and
+    numpy-bridge "version", "file"; cuda:0 "name", "capability", "memory_mib"; any stage "warnings", one a line; a
+    failed one "missing_library", "undefined_symbol" or "missing_symbol_version" where the loader named it.
     """
 
     name: str

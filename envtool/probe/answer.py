@@ -61,10 +61,14 @@ def lines_of(text: str) -> list[str]:
 
 
 def last_words(done: Completed) -> str:
-    """What a failing program said: Python's own fatal error, else the last line it left."""
+    """What a failing program said, in one line: Python's fatal error or exception, else how it began and ended."""
     said = lines_of(shown(done.stderr)) or lines_of(shown(done.stdout))
+    if not said:
+        return "it said nothing"
     fatal = next((line for line in said if line.startswith("Fatal Python error")), None)
-    return (fatal or (said[-1] if said else "it said nothing")).strip()[:300]
+    if fatal is None and len(said) > 1 and not any(line.startswith("Traceback (most") for line in said):
+        return f"{said[0].strip()[:200]} … {said[-1].strip()[:200]}"
+    return (fatal or said[-1]).strip()[:300]
 
 
 def signal_name(returncode: int) -> str | None:

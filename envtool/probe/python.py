@@ -10,7 +10,9 @@ from envtool.environment import BrokenEnvironment, Environment
 from envtool.errors import UsageError
 from envtool.machine import Absent, Found, Reading, Unknown
 from envtool.probe.answer import Answer, answers_in, ending, last_words, lines_of, shown, text_of
+from envtool.probe.children import BOOT, child_file
 from envtool.probe.host import Child, Completed, Host
+from envtool.probe.imports import start_import
 from envtool.probe.installed import (
     builds_of,
     conda_packages_of,
@@ -25,20 +27,10 @@ from envtool.probe.installed import (
 from envtool.probe.interpreter import HINT, Choice
 from envtool.probe.prefix import abi_of, arch_of, local_venv, manager_of, pip_on_path, site_packages_of, venv_settings
 
+__all__ = ["start", "start_import"]
+
 TIME_LIMIT = 10.0
 MARKER = "envtool-environment:"
-_CHILDREN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "children")
-
-# The interpreter's own loader keeps the child's compiled form beside it, which saves half of its time. The text is a
-# syntax error to a shell, so that a shell that is named by mistake does nothing.
-BOOT = """exec((lambda s: s.modules["_frozen_importlib_external"]
-.SourceFileLoader("envtool", s.argv[1]).get_code("envtool")
-if "_frozen_importlib_external" in s.modules else open(s.argv[1]).read())(__import__("sys")))"""
-
-
-def child_file(name: str) -> str:
-    """Where the file of a child process lies."""
-    return os.path.join(_CHILDREN, name)
 
 
 def start(host: Host, choice: Choice, *, cwd: str | None = None) -> Callable[[], Environment | BrokenEnvironment]:
