@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from envtool.diagnosis import Diagnosis
 from envtool.environment import NOT_IMPORTED, BrokenEnvironment, Environment, ImportReport
-from envtool.machine import Absent, Found, Machine, Reading
+from envtool.machine import Absent, Found, HostPython, Machine, Reading, Unknown
 from envtool.probe.host import Host
 
 IMPORT_TIMEOUT = 120.0  # seconds: a cold network file system needs more than a minute
@@ -25,7 +25,7 @@ def examine(
 
 
 def ask(
-    host: Host, *, python: str | None, do_import: bool, timeout: float
+    host: Host, *, python: str | None, do_import: bool, timeout: float = IMPORT_TIMEOUT
 ) -> tuple[Machine, Environment | BrokenEnvironment, Reading[ImportReport]]:
     """All readings. Everything is started before anything is waited for."""
     from envtool.probe.everything import start_machine
@@ -44,7 +44,17 @@ def ask(
     if rehearsal is not None:
         report = rehearsal()
         imports = Found(report) if isinstance(found_environment, Environment) else Absent("Python does not start")
-    return machine(), found_environment, imports
+    return _with_python(machine(), found_environment), found_environment, imports
+
+
+def _with_python(machine: Machine, environment: Environment | BrokenEnvironment) -> Machine:
+    """The machine, and the Python that a build must suit: the one that was looked at."""
+    from dataclasses import replace
+
+    if isinstance(environment, BrokenEnvironment):
+        return replace(machine, python=Unknown("Python does not start"))
+    found = HostPython(environment.version, environment.abi, environment.executable, environment.bits)
+    return replace(machine, python=Found(found))
 
 
 def judge(machine: Machine, environment: Environment | BrokenEnvironment, imports: Reading[ImportReport]) -> Diagnosis:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
@@ -9,6 +10,8 @@ from typing import TypeAlias
 from envtool.errors import EXIT_FAILED, EXIT_OK
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+
+NOTHING: Mapping[str, Json] = {}
 
 
 class Status(str, Enum):
@@ -34,17 +37,17 @@ class Verdict:
     title: str = ""
 
 
-def passed(message: str, **evidence: Json) -> Verdict:
+def passed(message: str, *, evidence: Mapping[str, Json] = NOTHING) -> Verdict:
     """The check's question was asked and the answer is good."""
     return Verdict(Status.PASS, message, evidence=dict(evidence))
 
 
-def warned(message: str, *, hint: str, command: bool = False, **evidence: Json) -> Verdict:
+def warned(message: str, *, hint: str, command: bool = False, evidence: Mapping[str, Json] = NOTHING) -> Verdict:
     """It works, but it costs or will bite."""
     return Verdict(Status.WARN, message, hint, command, dict(evidence))
 
 
-def failed(message: str, *, hint: str, command: bool = False, **evidence: Json) -> Verdict:
+def failed(message: str, *, hint: str, command: bool = False, evidence: Mapping[str, Json] = NOTHING) -> Verdict:
     """It does not work."""
     return Verdict(Status.FAIL, message, hint, command, dict(evidence))
 
@@ -54,7 +57,7 @@ def skipped(message: str) -> Verdict:
     return Verdict(Status.SKIP, message)
 
 
-def unknown(message: str, *, hint: str | None = None, **evidence: Json) -> Verdict:
+def unknown(message: str, *, hint: str | None = None, evidence: Mapping[str, Json] = NOTHING) -> Verdict:
     """The question arises and could not be answered."""
     return Verdict(Status.UNKNOWN, message, hint, evidence=dict(evidence))
 

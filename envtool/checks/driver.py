@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from envtool.checks.check import Check, Evidence
 from envtool.machine import Absent, Found, Machine, Nvidia, Unknown, found_or
-from envtool.verdicts import Json, Verdict, failed, passed, skipped, unknown, warned
+from envtool.verdicts import Verdict, failed, passed, skipped, unknown, warned
 
 REBOOT = "sudo reboot"
 
@@ -64,7 +64,7 @@ def container_kept_gpus(evidence: Evidence) -> Verdict:
     return failed(
         f"The container had GPUs and lost them: NVML answers {_nvml_words(nvidia)}.",
         hint="restart the container (`systemctl daemon-reload` on the host takes its devices away)",
-        nvml_error=nvidia.nvml_error,
+        evidence={"nvml_error": nvidia.nvml_error},
     )
 
 
@@ -187,7 +187,7 @@ def driver_is_loaded(evidence: Evidence) -> Verdict:
         "NVIDIA's libraries are installed, but the kernel module is not loaded.",
         hint="sudo modprobe nvidia",
         command=True,
-        nvml_error=9,
+        evidence={"nvml_error": 9},
     )
 
 
@@ -209,9 +209,7 @@ def library_matches_module(evidence: Evidence) -> Verdict:
         else f"The host's kernel module is {module}, the libraries in this container are {library}.",
         hint=REBOOT if not in_container else "restart the container, so that it gets the host's libraries",
         command=not in_container,
-        nvml_error=18,
-        kernel_module=module,
-        library=library,
+        evidence={"nvml_error": 18, "kernel_module": module, "library": library},
     )
 
 
@@ -228,8 +226,7 @@ def devices_may_be_opened(evidence: Evidence) -> Verdict:
         f"You may not open {what}. (PyTorch calls this “no CUDA GPUs are available” or “driver too old”.)",
         hint=f"sudo usermod -aG {group} $USER, then log out and in again" if group else "sudo nvidia-modprobe -u -c=0",
         command=group is None,
-        nvml_error=nvidia.nvml_error,
-        nodes=[node.path for node in closed],
+        evidence={"nvml_error": nvidia.nvml_error, "nodes": [node.path for node in closed]},
     )
 
 
@@ -289,11 +286,10 @@ def nvml_answers(evidence: Evidence) -> Verdict:
             f"NVIDIA's library crashed when it was asked: {nvidia.nvml_message or nvidia.reason or 'no words'}.",
             hint="run `nvidia-smi`; if it crashes too, reinstall the driver",
         )
-    evidence_: dict[str, Json] = {"nvml_error": nvidia.nvml_error}
     return failed(
         f"The NVIDIA driver answers with an error: {_nvml_words(nvidia)}.",
         hint="restart the machine; if it stays, look at `sudo dmesg | grep NVRM`",
-        **evidence_,
+        evidence={"nvml_error": nvidia.nvml_error},
     )
 
 
@@ -359,8 +355,7 @@ def _driver_verdict(evidence: Evidence, driver: str, floor: str) -> Verdict:
         f"{needed} needs NVIDIA driver {floor} or newer; this machine has {driver}.",
         hint=mend or f"update the NVIDIA driver to {floor} or newer",
         command=mend is not None,
-        needed=floor,
-        found=driver,
+        evidence={"needed": floor, "found": driver},
     )
 
 

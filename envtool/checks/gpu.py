@@ -73,9 +73,11 @@ def _left_out(evidence: Evidence, gpus: list[Gpu], compiled: list[tuple[int, int
         f"{', '.join(_capability_text(c) for c in dict.fromkeys(capabilities))}.",
         hint=mend or "no build of PyTorch has code for this GPU: use the CPU build, or Colab",
         command=mend is not None,
-        compiled=[_capability_text(c) for c in compiled],
-        found=[_capability_text(c) for c in capabilities],
-        source=source,
+        evidence={
+            "compiled": [_capability_text(c) for c in compiled],
+            "found": [_capability_text(c) for c in capabilities],
+            "source": source,
+        },
     )
 
 
@@ -111,7 +113,7 @@ def every_gpu_is_there(evidence: Evidence) -> Verdict:
             f"{_each(lost) or 'A GPU'} fell off the bus and does not answer any more.",
             hint="switch the machine off and on (a restart is not enough)"
             + (f"; until then: export CUDA_VISIBLE_DEVICES={meanwhile}" if meanwhile else ""),
-            gpus=[gpu.index for gpu in lost],
+            evidence={"gpus": [gpu.index for gpu in lost]},
         )
     return passed("every GPU answers")
 

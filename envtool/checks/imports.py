@@ -175,7 +175,7 @@ def _import_cause(code: str) -> Callable[[Evidence], Verdict]:
                     f"`import {stage.name}` {_how_it_ended(stage)}. {cause.message}",
                     hint=cause.hint,
                     command=cause.command,
-                    **_facts(stage),
+                    evidence=_facts(stage),
                 )
         return passed("no import failed so")
 
@@ -192,7 +192,7 @@ def _cuda_cause(code: str) -> Callable[[Evidence], Verdict]:
             return skipped("no GPU was tried")
         if _known(stage, CUDA_CAUSES) == code and stage.outcome != "ok":
             cause = CUDA_CAUSES[code]
-            return failed(cause.message, hint=cause.hint, command=cause.command, **_facts(stage))
+            return failed(cause.message, hint=cause.hint, command=cause.command, evidence=_facts(stage))
         return passed("CUDA does not answer so")
 
     return judge
@@ -241,7 +241,7 @@ def _imports(evidence: Evidence, package: str) -> Verdict:
         + (f" The library {missing} is missing." if missing and missing not in (stage.message or "") else ""),
         hint=hint,
         command=command,
-        **_facts(stage),
+        evidence=_facts(stage),
     )
 
 
@@ -262,7 +262,7 @@ def _works(evidence: Evidence, name: str, what: str) -> Verdict:
     if stage.outcome == "ok":
         return passed(f"{what} works" if name != "cpu" else "a matrix product and its gradient are right")
     hint, command = _reinstall(evidence)
-    return failed(f"{what} {_how_it_ended(stage)}.", hint=hint, command=command, **_facts(stage))
+    return failed(f"{what} {_how_it_ended(stage)}.", hint=hint, command=command, evidence=_facts(stage))
 
 
 def gpu_computes(evidence: Evidence) -> Verdict:
@@ -283,7 +283,7 @@ def gpu_computes(evidence: Evidence) -> Verdict:
     return failed(
         f"Computing on {stage.name} {_how_it_ended(stage)}.",
         hint="run `nvidia-smi`; if it shows the GPU, restart the machine" if "cuda" in stage.name else "restart Python",
-        **_facts(stage),
+        evidence=_facts(stage),
     )
 
 
@@ -296,8 +296,7 @@ def _no_gpu_was_tried(evidence: Evidence, torch: Stage) -> Verdict:
     return failed(
         f"The driver sees {len(evidence.gpus)} GPU{'s' if len(evidence.gpus) > 1 else ''}, PyTorch can't use any: {words}",
         hint="restart the machine; in a notebook, restart the kernel first",
-        is_available=torch.detail("is_available"),
-        device_count=torch.detail("device_count"),
+        evidence={"is_available": torch.detail("is_available"), "device_count": torch.detail("device_count")},
     )
 
 

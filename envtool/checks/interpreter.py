@@ -24,7 +24,7 @@ def environment_starts(evidence: Evidence) -> Verdict:
         f"This environment's Python does not exist any more: {broken.executable} was made from a Python{home} that is "
         "gone.",
         hint=f"delete {prefix} and make it again: python3 -m venv {prefix}",
-        message=broken.message,
+        evidence={"message": broken.message},
     )
 
 
@@ -154,8 +154,7 @@ def no_file_is_named_torch(evidence: Evidence) -> Verdict:
         f"{shadow.path} is imported in place of the package {shadow.module}.",
         hint=f"{'ren' if windows else 'mv'} {name} {new}my_{base}",
         command=True,
-        path=shadow.path,
-        module=shadow.module,
+        evidence={"path": shadow.path, "module": shadow.module},
     )
 
 
@@ -169,8 +168,7 @@ def no_folder_is_named_torch(evidence: Evidence) -> Verdict:
     return failed(
         f"The folder {folders[0].path} is imported in place of the package {folders[0].module}.",
         hint="run from another folder, or rename that one",
-        path=folders[0].path,
-        module=folders[0].module,
+        evidence={"path": folders[0].path, "module": folders[0].module},
     )
 
 
@@ -189,8 +187,7 @@ def standard_library_is_reached(evidence: Evidence) -> Verdict:
         f"{shadow.path} has the name of Python's own module {shadow.module}: `import torch` reads your file instead.",
         hint=f"{'ren' if evidence.machine.os == 'windows' else 'mv'} {name} {new}my_{base}",
         command=True,
-        path=shadow.path,
-        module=shadow.module,
+        evidence={"path": shadow.path, "module": shadow.module},
     )
 
 

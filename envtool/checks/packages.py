@@ -74,7 +74,7 @@ def torch_is_there_once(evidence: Evidence) -> Verdict:
             return failed(
                 f"{name} is installed {len(copies)} times: {places}.",
                 hint=f"{evidence.mender.uninstall(name)}  (repeat until nothing is left, then: {again})",
-                copies=[f"{d.version} {d.location}" for d in copies],
+                evidence={"copies": [f"{d.version} {d.location}" for d in copies]},
             )
     return passed("once") if evidence.torch else skipped("torch is not installed")
 
@@ -90,7 +90,7 @@ def nothing_is_half_removed(evidence: Evidence) -> Verdict:
     return warned(
         f"Half-removed packages are left in this environment: {', '.join(rests[:3])}.",
         hint="close Python, Jupyter and the editor, then delete these folders",
-        leftovers=list(rests),
+        evidence={"leftovers": list(rests)},
     )
 
 
@@ -152,7 +152,7 @@ def cuda_libraries_are_there(evidence: Evidence) -> Verdict:
         + (f" and {len(missing) - 4} more." if len(missing) > 4 else "."),
         hint=evidence.mender.install(f"torch=={torch.version}"),
         command=True,
-        missing=list(missing),
+        evidence={"missing": list(missing)},
     )
 
 
@@ -247,11 +247,13 @@ def _mismatch(evidence: Evidence, torch: Build, build: Build, fit: Fit) -> Verdi
         message,
         hint=mend or f"install a {build.package} that belongs to torch {torch.version}",
         command=mend is not None,
-        kind=fit.kind,
-        torch=torch.version,
-        torch_variant=torch.variant,
-        version=build.version,
-        variant=build.variant,
+        evidence={
+            "kind": fit.kind,
+            "torch": torch.version,
+            "torch_variant": torch.variant,
+            "version": build.version,
+            "variant": build.variant,
+        },
     )
 
 

@@ -142,7 +142,9 @@ def _room(evidence: Evidence, purpose: str) -> Verdict:
 def _tight(evidence: Evidence, place: Storage, needed: int, free: str) -> Verdict:
     message = f"{place.path} has {free} free for {place.purpose}; installing PyTorch needs about {needed // GIB} GiB."
     if place.purpose == "packages":
-        return warned(message, hint="python -m pip cache purge", command=True, free_bytes=place.free_bytes)
+        return warned(
+            message, hint="python -m pip cache purge", command=True, evidence={"free_bytes": place.free_bytes}
+        )
     return warned(message, hint="set TMPDIR to a directory on a larger disk before installing")
 
 

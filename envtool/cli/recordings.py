@@ -9,6 +9,7 @@ import click
 
 from envtool import __version__
 from envtool.errors import ToolError, UsageError
+from envtool.machine import Machine
 from envtool.probe.host import Host, LiveHost
 from envtool.verdicts import Json
 
@@ -41,6 +42,17 @@ def open_host(recording: str | None, *, record: bool) -> Host:
             raise click.UsageError("--record can't be used with --machine: it is a recording already")
         return RecordedHost(recording_from_json(read_document(recording)))
     return RecordingHost(LiveHost()) if record else LiveHost()
+
+
+def machine_document(path: str) -> Machine | None:
+    """The machine that a machine document describes, None where the file is a recording."""
+    from envtool.machine_document import machine_from_json
+    from envtool.probe.recording import RECORDING_SCHEMA
+
+    document = read_document(path)
+    if isinstance(document, dict) and document.get("schema") == RECORDING_SCHEMA:
+        return None
+    return machine_from_json(document)
 
 
 def keep(host: Host, path: str) -> None:

@@ -27,6 +27,6 @@ def _unicode() -> bool:
 
 def _ansi() -> bool:
     """Windows 10 and newer understand colour codes once they are told to."""
-    if sys.platform != "win32":
+    if os.name != "nt":
         return True
-    return os.environ.get("WT_SESSION") is not None or os.system("") == 0  # noqa: S605
+    return "WT_SESSION" in os.environ or os.system("") == 0  # noqa: S605 - an empty command switches them on
