@@ -135,7 +135,8 @@ def _library(step: Answer, init: Answer | None) -> Reading[str]:
         return Absent(loader)
     if init is None:
         return Unknown("NVML was not started")
-    return Found("libnvidia-ml.so.1")
+    name = step.get("name")
+    return Found(name) if isinstance(name, str) else Unknown("NVML did not tell its file")
 
 
 def _library_version(said: Said, missing: str) -> Reading[str]:

@@ -132,7 +132,8 @@ def start(pynvml, request, tell):
     if answer.get("code") == FUNCTION_NOT_FOUND:
         old = start_old(pynvml)
         ready = old is not None
-    tell(step="library", path=path, file=loaded_from(), loader=loader)
+    name = "nvml.dll" if sys.platform == "win32" else "libnvidia-ml.so.1"
+    tell(step="library", name=name, path=path, file=loaded_from(), loader=loader)
     tell(step="init", answer=answer, old=old, ready=ready)
     if pynvml.nvmlLib is not None:
         # Answers without a start too, so a library that doesn't match its driver still names itself.
