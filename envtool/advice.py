@@ -1,0 +1,149 @@
+"""What to say about an answer: the decisive refusal, the next step, and warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from envtool.answers import NoPlan, Refusal
+from envtool.builds import Build
+from envtool.catalog import Catalog
+from envtool.judge import Failure
+from envtool.machine import Found, Machine
+from envtool.spec import Wanted, allows
+from envtool.targets import Target
+from envtool.versions import dotted, numbers, numbers_or_none
+
+# From what is mended most easily to what can't be: of several builds, the nearest one tells why there is no plan,
+# and of its reasons the hardest.
+_EASE = (
+    "no_such_variant",
+    "no_wheel_for_python",
+    "macos_too_old",
+    "glibc_too_old",
+    "driver_unknown",
+    "driver_too_old",
+    "conflicting_pins",
+    "no_wheel_for_platform",
+    "gpu_arch_unsupported",
+)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A build, and everything that speaks against it."""
+
+    build: Build
+    failures: tuple[Failure, ...]
+
+    @property
+    def hardest(self) -> Failure:
+        """The failure that is hardest to mend."""
+        return max(self.failures, key=lambda failure: _EASE.index(failure[0]))
+
+    @property
+    def distance(self) -> tuple[int, int]:
+        """How far the build is from fitting. One that only nobody verified says less than one that is known."""
+        kinds = {kind for kind, _ in self.failures}
+        unverified = kinds == {"no_such_variant"}
+        return len(kinds) + unverified, len(_EASE) if unverified else _EASE.index(self.hardest[0])
+
+
+def decisive(tried: Sequence[Tried]) -> Failure:
+    """The kind of refusal and the sentence that decide: those of the build that is nearest to fitting."""
+    nearest = min(tried, key=lambda one: one.distance)  # of equals the first, which is the newest
+    kind, reason = nearest.hardest
+    return kind, reason if reason.startswith("torch") else f"{nearest.build} {reason}"
+
+
+def nothing_built(wanted: Wanted, catalog: Catalog, platform: str, kind: str) -> NoPlan:
+    """There is not one build to try."""
+    pin = wanted.specifier("torch")
+    place = platform.replace("_", " on ", 1)
+    if wanted.variant is None:
+        message = f"there is no {kind} build of torch{pin} for {place}"
+        return NoPlan("no_wheel_for_platform", message, "`envtool pick --accelerator cpu`")
+    variants = {b.variant for b in catalog.builds(platform) if allows(pin, b.torch)}
+    known = ", ".join(sorted(variants, key=lambda name: (name.rstrip("0123456789."), numbers_or_none(name[2:]) or ())))
+    message = f"there is no {wanted.variant} build of torch{pin} for {place}"
+    return NoPlan("no_such_variant", message, f"choose among {known}" if known else "choose another platform")
+
+
+def hint_for(kind: str, tried: Sequence[Tried], catalog: Catalog) -> str:
+    """The next step after a refusal of that kind."""
+    if any({k for k, _ in one.failures} == {"no_such_variant"} for one in tried):
+        return "add --include-unverified to try a build that nobody has verified"
+    newest = tried[0].build
+    hints = {
+        "driver_too_old": _driver_hint(tried),
+        "driver_unknown": "name the driver: `envtool pick --target driver=550.54.14`",
+        "no_wheel_for_python": f"use a Python that has wheels: {', '.join(newest.wheel.floors)}",
+        "glibc_too_old": "use a newer system or a container, or ask for an older torch",
+        "macos_too_old": "update macOS, or ask for an older torch",
+        "gpu_arch_unsupported": "ask for another torch, or `envtool pick --accelerator cpu`",
+        "conflicting_pins": f"leave out a pin: the newest torch is {catalog.releases[0].torch}",
+    }
+    return hints.get(kind, "`envtool pick --accelerator cpu`")
+
+
+def _driver_hint(tried: Sequence[Tried]) -> str:
+    """The lowest driver among those that builds ask for, when nothing else is wrong with them."""
+    for one in reversed(tried):
+        if {kind for kind, _ in one.failures} == {"driver_too_old"}:
+            needed = one.failures[0][1].partition(">= ")[2].partition(",")[0]
+            return f"update the NVIDIA driver to {needed} or newer, or `envtool pick --accelerator cpu`"
+    return "update the NVIDIA driver, or `envtool pick --accelerator cpu`"
+
+
+# ── with a plan ──────────────────────────────────────────────────────────────────────────────────
+
+
+def constraints(build: Build, machine: Machine, wanted: Wanted) -> tuple[str, ...]:
+    """NumPy as a requirement, where it was asked for or where this torch breaks with NumPy 2."""
+    asked = [specifier for name, specifier in wanted.specifiers if name == "numpy"]
+    if machine.os in build.numpy2:
+        return tuple(f"numpy{specifier}" for specifier in asked)
+    parts = [*(part for specifier in asked for part in specifier.split(",") if part and part != "<2"), "<2"]
+    return (f"numpy{','.join(parts)}",)
+
+
+def warnings(
+    build: Build, machine: Machine, target: Target, refusals: Sequence[Refusal], catalog: Catalog
+) -> tuple[str, ...]:
+    """What a user should know of the choice, one line each."""
+    found = [target.note] if target.note else []
+    if not build.verified:
+        found.append(f"{build} has not been verified on its index")
+    if target.capabilities and build.kernels is not None and not build.kernels.verified:
+        found.append(f"which GPUs {build} has code for was not read from the build itself")
+    found += _newer(build, refusals)
+    found += _outdated_gpus(target, catalog)
+    if machine.os == "linux" and not isinstance(machine.libc, Found):
+        floor = min(build.wheel.floors.values(), default=())
+        found.append(f"the libc is not known; {build} needs glibc {dotted(floor)} or newer")
+    if machine.os not in build.numpy2:
+        found.append(f"torch {build.torch} works with NumPy 1 only")
+    return tuple(found)
+
+
+def _newer(build: Build, refusals: Sequence[Refusal]) -> list[str]:
+    """The newest torch that was passed over, and why."""
+    newer = [r for r in refusals if r.torch and numbers(r.torch) > numbers(build.torch)]
+    if not newer:
+        return []
+    first = newer[0]
+    start = f"torch {first.torch}"
+    name = f"{start} ({first.variant})" if first.variant else start
+    reason = first.reason if first.reason.startswith("torch ") else f"{name} {first.reason}"
+    return [f"a newer torch does not fit here: {reason}"]
+
+
+def _outdated_gpus(target: Target, catalog: Catalog) -> list[str]:
+    """GPUs that the installed driver branch no longer serves: the driver, not the build, will ignore them."""
+    driver = numbers_or_none(target.driver.value) if isinstance(target.driver, Found) else None
+    found = []
+    for capability, name in target.capabilities:
+        last = catalog.last_driver(capability)
+        if driver is not None and last is not None and driver[0] > numbers(last)[0]:
+            found.append(f"driver branch {last} is the last that serves {name}; found {driver[0]}")
+    return found

@@ -1,0 +1,76 @@
+"""What the resolver answers with: a plan, or no plan, and the builds that were passed over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from envtool.builds import Build
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A build that was passed over: its first reason. ``torch`` and ``variant`` are None where all builds are meant."""
+
+    torch: str | None
+    variant: str | None
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Pin:
+    """One package to install. ``local`` is the suffix that its version carries on its index, None where it has none."""
+
+    package: str
+    version: str
+    local: str | None = None
+
+    @property
+    def full(self) -> str:
+        """The version as its index writes it: "2.13.0+cpu"."""
+        return f"{self.version}+{self.local}" if self.local else self.version
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to install, from where, and what was passed over for it."""
+
+    pins: tuple[Pin, ...]  # torch first
+    build: Build
+    accelerator: str  # cuda | rocm | xpu | mps | cpu
+    constraints: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+
+    @property
+    def packages(self) -> dict[str, str]:
+        """Versions by package, as the plan document has them."""
+        return {pin.package: pin.version for pin in self.pins}
+
+    @property
+    def variant(self) -> str:
+        """The build's variant, "cu126" or "cpu"."""
+        return self.build.variant
+
+    @property
+    def source(self) -> str:
+        """Where the wheels live: pypi or pytorch-index."""
+        return self.build.source
+
+    @property
+    def index_url(self) -> str | None:
+        """The index to name in the command, None for PyPI."""
+        return self.build.index_url
+
+
+@dataclass(frozen=True)
+class NoPlan:
+    """No build fits. ``error_kind`` names the decisive refusal, ``message`` says it, ``hint`` is the next step."""
+
+    error_kind: str
+    message: str
+    hint: str
+    refusals: tuple[Refusal, ...] = ()
+    warnings: tuple[str, ...] = ()

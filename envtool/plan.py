@@ -1,0 +1,234 @@
+"""The resolver: from a machine, a request and the catalog to a plan, or to why there is none. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from envtool.advice import Tried, constraints, decisive, hint_for, nothing_built, warnings
+from envtool.answers import NoPlan, Pin, Plan, Refusal
+from envtool.barriers import no_platform, pins_allow, refused_at_once
+from envtool.builds import Build
+from envtool.catalog import Catalog
+from envtool.errors import UsageError
+from envtool.judge import Demand, has_code, judge
+from envtool.machine import Found, Machine
+from envtool.spec import ACCELERATORS, Request, Wanted, read
+from envtool.targets import Missing, Target, accelerators, last_resort, platform_of, unknown_gpus
+from envtool.versions import dotted, kind_of, numbers_or_none
+
+__all__ = ["NoPlan", "Pin", "Plan", "Refusal", "candidates", "resolve"]
+
+
+def resolve(machine: Machine, request: Request, catalog: Catalog) -> Plan | NoPlan:
+    """The newest torch that keeps every promise on this machine, or the reason why there is none."""
+    if request.accelerator not in ACCELERATORS:
+        raise UsageError(f"no such accelerator: {request.accelerator!r}", hint=f"one of {', '.join(ACCELERATORS)}")
+    wanted = read(request.packages, request.variant, request.installer)
+    refused = refused_at_once(machine, request, wanted, catalog)
+    if refused is not None:
+        return refused
+    platform = platform_of(machine)
+    if platform is None:
+        return no_platform(machine)
+    return _first_that_fits(_Search(machine, request, wanted, catalog, platform))
+
+
+# ── the search ───────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class _Search:
+    """What stays the same while builds are tried."""
+
+    machine: Machine
+    request: Request
+    wanted: Wanted
+    catalog: Catalog
+    platform: str
+
+    @property
+    def explicit(self) -> bool:
+        """Must it be this accelerator, and never the CPU instead?"""
+        return self.request.accelerator != "auto" or self.wanted.variant is not None
+
+
+def _first_that_fits(search: _Search) -> Plan | NoPlan:
+    notes: list[str] = []
+    refusals: list[Refusal] = []
+    failed: NoPlan | None = None
+    for target in _targets(search):
+        if isinstance(target, Missing):
+            answer: Plan | NoPlan = NoPlan(target.kind, target.reason, target.hint)
+            final = target.final
+        else:
+            answer = _serve(search, target)
+            final = isinstance(answer, NoPlan) and answer.error_kind in {"driver_unknown", "no_common_build"}
+        if isinstance(answer, Plan):
+            return _with_notes(answer, notes, refusals)
+        failed = failed or answer
+        if final and not (isinstance(target, Target) and target.kind == "cpu"):
+            return replace(answer, refusals=(*refusals, *answer.refusals))
+        notes.append(answer.message)
+        refusals += answer.refusals
+    assert failed is not None  # there is always a target
+    return failed
+
+
+def _with_notes(plan: Plan, notes: list[str], refusals: list[Refusal]) -> Plan:
+    left = f"the GPU is left unused: {'; '.join(notes)}" if notes and plan.accelerator == "cpu" else None
+    others = tuple(notes) if notes and not left else ()
+    return replace(
+        plan,
+        warnings=(*((left,) if left else others), *plan.warnings),
+        refusals=(*refusals, *plan.refusals),
+    )
+
+
+def _targets(search: _Search) -> Iterator[Target | Missing]:
+    """The accelerators to try, in order; an explicit request has one."""
+    machine, wanted = search.machine, search.wanted
+    asked = kind_of(wanted.variant) if wanted.variant else search.request.accelerator
+    if asked == "cpu":
+        yield Target("cpu")
+        return
+    tried = False
+    for kind, target in accelerators(machine, search.catalog):
+        if asked in {"auto", "gpu", kind} and not (asked == "auto" and kind == "mps"):
+            tried = True
+            yield target
+            if search.explicit and isinstance(target, Target) and asked == kind:
+                return
+    if asked == "auto":
+        note = "whether there is a GPU is not known" if unknown_gpus(machine) and not tried else None
+        yield last_resort(machine, note)
+    elif not tried:
+        yield _absent(search, asked)
+
+
+def _absent(search: _Search, asked: str) -> Target | Missing:
+    if search.wanted.variant and search.request.accelerator == "auto":
+        return Target(asked, note=f"no GPU for {search.wanted.variant} was found, so nothing of it is checked")
+    if asked == "cuda" and unknown_gpus(search.machine):
+        hint = "name both: `envtool pick --target driver=550.54.14,gpu=V100`"
+        return Missing("driver_unknown", "neither the NVIDIA driver nor the GPU is known", hint)
+    what = {"gpu": "no GPU", "cuda": "no NVIDIA GPU", "rocm": "no AMD GPU", "xpu": "no Intel GPU"}[asked]
+    return Missing("accelerator_absent", f"{what} was found", "`envtool pick --accelerator cpu`")
+
+
+def _serve(search: _Search, target: Target) -> Plan | NoPlan:
+    """Try the builds for one accelerator; leave out a GPU that no build has ever had code for, if others remain."""
+    hopeless = [pair for pair in target.capabilities if not _ever_served(search, pair[0])]
+    if not hopeless or len(hopeless) == len(target.capabilities):
+        return _try_builds(search, target)
+    kept = tuple(pair for pair in target.capabilities if pair not in hopeless)
+    answer = _try_builds(search, replace(target, capabilities=kept))
+    unused = tuple(f"{name} is left unused: no build has code for {dotted(cc)}" for cc, name in hopeless)
+    return replace(answer, warnings=(*unused, *answer.warnings))
+
+
+def _ever_served(search: _Search, capability: tuple[int, int]) -> bool:
+    return any(has_code(build, capability) for build in search.catalog.builds(search.platform))
+
+
+def _try_builds(search: _Search, target: Target) -> Plan | NoPlan:
+    tried: list[Tried] = []
+    refusals: list[Refusal] = []
+    demand = _demand(search, target)
+    newest = _newest_without_build(search, target)
+    if newest is not None:
+        reason = f"there is no {target.kind} build for {search.platform.replace('_', ' on ', 1)}"
+        refusals.append(Refusal(newest, None, "no_wheel_for_platform", reason))
+    for build in candidates(search.catalog, search.platform, target.kind):
+        if not pins_allow(search.wanted, search.catalog, build.torch):
+            continue
+        if search.wanted.variant not in {None, build.variant}:
+            continue
+        verdict = judge(build, demand)
+        if not verdict.failures:
+            return _plan(search, target, build, verdict.companions, refusals)
+        tried.append(Tried(build, verdict.failures))
+        refusals.append(Refusal(build.torch, build.variant, *verdict.failures[0]))
+    return _none_fits(search, target, tried, tuple(refusals))
+
+
+def _newest_without_build(search: _Search, target: Target) -> str | None:
+    """The newest torch that the pins allow, where this platform has no build of it for the accelerator."""
+    if search.wanted.variant is not None:
+        return None
+    newest = next(r.torch for r in search.catalog.releases if pins_allow(search.wanted, search.catalog, r.torch))
+    built = any(b.torch == newest for b in candidates(search.catalog, search.platform, target.kind))
+    return None if built else newest
+
+
+def candidates(catalog: Catalog, platform: str, kind: str) -> Iterator[Build]:
+    """The builds for an accelerator, best first. CPU builds on Linux come from the PyTorch index, never from PyPI."""
+    for build in catalog.builds(platform):
+        if kind in {"cpu", "mps"}:
+            where = "pytorch-index" if platform.startswith("linux") or platform == "windows_arm64" else "pypi"
+            if build.kind == "cpu" and build.source == where:
+                yield build
+        elif build.kind == kind:
+            yield build
+
+
+def _demand(search: _Search, target: Target) -> Demand:
+    machine = search.machine
+    python = machine.python
+    assert isinstance(python, Found)
+    system: tuple[int, ...] | None = None
+    if machine.os == "linux" and isinstance(machine.libc, Found):
+        system = numbers_or_none(machine.libc.value.version)
+    elif machine.os == "macos" and isinstance(machine.os_version, Found):
+        system = numbers_or_none(machine.os_version.value)
+    return Demand(
+        abi=python.value.abi.replace("cp37m", "cp37"),
+        python=python.value.version,
+        system=system,
+        packages=tuple((name, search.wanted.specifier(name)) for name in search.wanted.companions),
+        target=target,
+        catalog=search.catalog,
+        include_unverified=search.request.include_unverified,
+    )
+
+
+# ── the answers ──────────────────────────────────────────────────────────────────────────────────
+
+
+def _plan(search: _Search, target: Target, build: Build, companions: tuple[Pin, ...], refusals: list[Refusal]) -> Plan:
+    local = build.variant if build.suffixed else None
+    return Plan(
+        pins=(Pin("torch", build.torch, local), *companions),
+        build=build,
+        accelerator=target.kind,
+        constraints=constraints(build, search.machine, search.wanted),
+        warnings=warnings(build, search.machine, target, refusals, search.catalog),
+        refusals=tuple(refusals),
+    )
+
+
+def _none_fits(
+    search: _Search,
+    target: Target,
+    tried: list[Tried],
+    refusals: tuple[Refusal, ...],
+) -> NoPlan:
+    if not tried:
+        return nothing_built(search.wanted, search.catalog, search.platform, target.kind)
+    first = refusals[0]
+    if first.kind == "no_wheel_for_platform" and first.variant is None:
+        kind, message = first.kind, f"torch {first.torch}: {first.reason}"
+    else:
+        kind, message = decisive(tried)
+    alone: dict[str, Plan] = {}
+    if kind == "gpu_arch_unsupported" and len(target.capabilities) > 1:
+        for capability, name in target.capabilities:
+            answer = _try_builds(search, replace(target, capabilities=((capability, name),)))
+            if isinstance(answer, Plan):
+                alone[name] = answer
+        if alone:
+            names = " and ".join(name for _, name in target.capabilities)
+            kind, message = "no_common_build", f"no one build has code for {names}"
+    choices = "; ".join(f"{name} alone: {plan.build}" for name, plan in alone.items())
+    hint = f"choose one with CUDA_VISIBLE_DEVICES ({choices})" if alone else hint_for(kind, tried, search.catalog)
+    return NoPlan(kind, message, hint, refusals)
