@@ -348,3 +348,14 @@ def test_this_machine_is_the_same_when_replayed():
 
 def test_wsl_is_not_asked_of_other_systems():
     assert isinstance(surroundings.wsl(macos().host()), Absent)
+
+
+def test_a_working_directory_that_was_deleted(tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    try:
+        gone.rmdir()
+    except OSError:  # Windows holds on to it
+        pytest.skip("this system doesn't let a working directory go")
+    assert LiveHost().facts()["cwd"] is None

@@ -106,27 +106,57 @@ class Host(Protocol):
 
 def live_facts() -> dict[str, Json]:
     """What the running Python knows of its machine, in JSON."""
-    import platform
-
-    libc_name, libc_version = platform.libc_ver() if sys.platform.startswith("linux") else ("", "")
     return {
         "sys_platform": sys.platform,  # linux, darwin, win32
-        "machine": platform.machine(),  # x86_64, arm64, AMD64
-        "release": platform.release(),  # the kernel's
-        "version": platform.version(),
-        "mac_version": platform.mac_ver()[0] if sys.platform == "darwin" else None,
-        "windows_version": platform.version() if sys.platform == "win32" else None,
-        "libc_name": libc_name or None,
-        "libc_version": libc_version or None,
+        **(_linux_facts() if sys.platform == "linux" else _platform_facts()),
         "bits": 64 if sys.maxsize > 2**32 else 32,
         "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "pid": os.getpid(),
         "uid": os.getuid() if hasattr(os, "getuid") else None,
-        "cwd": os.getcwd(),
+        "cwd": _working_directory(),
         "temporary": _temporary_directory(),
         "executable": sys.executable or None,  # the Python that envtool itself runs in
-        "hostname": platform.node(),
     }
+
+
+def _linux_facts() -> dict[str, Json]:
+    # As the module `platform` would tell them; its import alone costs as much as half of all probes.
+    name, version = "", ""
+    with contextlib.suppress(ValueError, OSError, AttributeError):  # only glibc knows the question
+        name, _, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")
+    kernel = os.uname()
+    return {
+        "machine": kernel.machine,  # x86_64, aarch64
+        "release": kernel.release,  # the kernel's
+        "version": kernel.version,
+        "hostname": kernel.nodename,
+        "mac_version": None,
+        "windows_version": None,
+        "libc_name": name or None,
+        "libc_version": version or None,
+    }
+
+
+def _platform_facts() -> dict[str, Json]:
+    import platform
+
+    return {
+        "machine": platform.machine(),  # arm64, AMD64
+        "release": platform.release(),
+        "version": platform.version(),
+        "hostname": platform.node(),
+        "mac_version": platform.mac_ver()[0] if sys.platform == "darwin" else None,
+        "windows_version": platform.version() if sys.platform == "win32" else None,
+        "libc_name": None,
+        "libc_version": None,
+    }
+
+
+def _working_directory() -> str | None:
+    try:
+        return os.getcwd()
+    except OSError:  # it was deleted under the shell's feet
+        return None
 
 
 def _temporary_directory() -> str | None:
