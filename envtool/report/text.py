@@ -66,10 +66,10 @@ def render(diagnosis: Diagnosis, style: Style, *, everything: bool = False) -> s
 
 def _head(diagnosis: Diagnosis, style: Style, width: int) -> str:
     line = facts.environment_line(diagnosis.environment)
-    return _hanging("Environment  ", line, width)
+    return hanging("Environment  ", line, width)
 
 
-def _hanging(lead: str, text: str, width: int, *, visible: int | None = None) -> str:
+def hanging(lead: str, text: str, width: int, *, visible: int | None = None) -> str:
     """Text wrapped behind a lead of ``visible`` columns; later lines are indented to match."""
     indent = visible if visible is not None else len(lead)
     lines = wrap(text, max(width - indent, 20), break_long_words=False, break_on_hyphens=False) or [""]
@@ -77,21 +77,27 @@ def _hanging(lead: str, text: str, width: int, *, visible: int | None = None) ->
 
 
 def _groups(diagnosis: Diagnosis, style: Style, width: int) -> str:
-    lines = {
+    lines = group_lines(diagnosis)
+    rows = []
+    for group in GROUPS:
+        status = group_status(diagnosis, group)
+        rows.append(hanging(f"{style.mark(status)} {group:<8} ", lines[group], width, visible=15))
+    return "\n".join(rows)
+
+
+def group_lines(diagnosis: Diagnosis) -> dict[str, str]:
+    """The facts of each group, by its name."""
+    return {
         "Python": facts.python_line(diagnosis.environment),
         "PyTorch": facts.torch_line(diagnosis.environment, diagnosis.imports),
         "Driver": facts.driver_line(diagnosis.machine),
         "GPU": facts.gpu_line(diagnosis.machine),
         "System": facts.system_line(diagnosis.machine),
     }
-    rows = []
-    for group in GROUPS:
-        status = _group_status(diagnosis, group)
-        rows.append(_hanging(f"{style.mark(status)} {group:<8} ", lines[group], width, visible=15))
-    return "\n".join(rows)
 
 
-def _group_status(diagnosis: Diagnosis, group: str) -> Status:
+def group_status(diagnosis: Diagnosis, group: str) -> Status:
+    """The worst verdict of a group."""
     groups = {check.code: check.group for check in ALL}
     statuses = {v.status for v in diagnosis.verdicts if groups.get(v.code) == group}
     return next((status for status in SEVERITY if status in statuses), Status.PASS)
@@ -107,14 +113,14 @@ def _problems(diagnosis: Diagnosis, style: Style, width: int) -> str:
 
 def _problem(verdict: Verdict, style: Style, width: int) -> str:
     head = f"{style.mark(verdict.status)} {verdict.code}"
-    return head + "\n" + _hanging(" " * 6, verdict.message, width)
+    return head + "\n" + hanging(" " * 6, verdict.message, width)
 
 
 def _every_verdict(diagnosis: Diagnosis, style: Style, width: int) -> str:
     rows = []
     for verdict in diagnosis.verdicts:
         mark = style.mark(verdict.status if verdict.status is not Status.SKIP else None)
-        rows.append(_hanging(f"{mark} ", f"{verdict.code}: {verdict.message}", width, visible=6))
+        rows.append(hanging(f"{mark} ", f"{verdict.code}: {verdict.message}", width, visible=6))
     return "\n".join(rows)
 
 
@@ -125,7 +131,7 @@ def _next_step(diagnosis: Diagnosis, style: Style, width: int) -> str:
     why = f"(why: envtool explain {step.code})"
     if step.command:  # never wrapped: it is there to be copied
         return f"Fix {why}; copy this line:\n\n{step.text}"
-    return _hanging("", f"Next {why}:", width) + "\n\n" + _hanging("", step.text, width)
+    return hanging("", f"Next {why}:", width) + "\n\n" + hanging("", step.text, width)
 
 
 def _all_well(diagnosis: Diagnosis) -> str:

@@ -1,0 +1,153 @@
+"""A diagnosis as one page to send to somebody: no script, nothing loaded from elsewhere, in the screen's order."""
+
+from __future__ import annotations
+
+import re
+from html import escape
+
+from envtool import __version__
+from envtool.checks import ALL, GROUPS
+from envtool.diagnosis import Diagnosis, NextStep
+from envtool.report import facts
+from envtool.report.explain import pages
+from envtool.report.html_style import STYLE
+from envtool.report.text import MARKS, group_lines, group_status
+from envtool.verdicts import Status, Verdict
+
+# Control characters (line ends and tabs are none here), the signs that turn the direction of writing, which can make
+# a path look like another one, and halves of characters, which no UTF-8 file can hold.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
+_CODE = re.compile("`([^`]+)`")
+# Without a source for scripts, none can run, whatever a path is called.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+_WORDS = {Status.PASS: "All is well", Status.WARN: "It works, with warnings", Status.FAIL: "Something is wrong"}
+
+
+def render(diagnosis: Diagnosis) -> str:
+    """The whole page, a text that is the same for the same diagnosis."""
+    words = _WORDS[diagnosis.status]
+    body = "\n".join(
+        part
+        for part in (
+            _head(diagnosis, words),
+            _groups(diagnosis),
+            _problems(diagnosis.problems),
+            _all_verdicts(diagnosis.verdicts),
+            _last(diagnosis),
+        )
+        if part
+    )
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f"<title>envtool doctor: {_text(words)}</title>\n<style>\n{STYLE}</style>\n</head>\n"
+        f"<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
+    )
+
+
+def _text(words: str) -> str:
+    """Any text as HTML text or attribute value."""
+    return escape(_UNPRINTABLE.sub("\ufffd", words), quote=True)
+
+
+def _prose(words: str) -> str:
+    """A sentence; what stands between backticks is code."""
+    return _CODE.sub(r"<code>\1</code>", _text(words))
+
+
+def _mark(status: Status | None) -> str:
+    word = MARKS[status][0]
+    kind = status.value if status else "none"
+    return f'<span class="mark {kind}">{_text(word)}</span>'
+
+
+def _head(diagnosis: Diagnosis, words: str) -> str:
+    return (
+        f'<header>\n<p class="by">envtool doctor {_text(__version__)}</p>\n<h1>{_text(words)}</h1>\n'
+        f'<p class="environment"><span class="label">Environment</span> '
+        f"{_text(facts.environment_line(diagnosis.environment))}</p>\n</header>"
+    )
+
+
+def _groups(diagnosis: Diagnosis) -> str:
+    lines = group_lines(diagnosis)
+    rows = (
+        f"<div><dt>{_mark(group_status(diagnosis, group))} {_text(group)}</dt><dd>{_text(lines[group])}</dd></div>"
+        for group in GROUPS
+    )
+    return '<section aria-label="Facts">\n<dl class="groups">\n' + "\n".join(rows) + "\n</dl>\n</section>"
+
+
+def _problems(problems: tuple[Verdict, ...]) -> str:
+    if not problems:
+        return ""
+    items = "\n".join(_problem(verdict) for verdict in problems)
+    return f'<section aria-labelledby="problems">\n<h2 id="problems">{_count(problems)}</h2>\n{items}\n</section>'
+
+
+def _count(problems: tuple[Verdict, ...]) -> str:
+    """ "1 failure, 2 warnings": the heading above the problems."""
+    names = ((Status.FAIL, "failure"), (Status.WARN, "warning"), (Status.UNKNOWN, "open question"))
+    counted = ((sum(v.status is status for v in problems), name) for status, name in names)
+    return ", ".join(f"{count} {name}{'s' if count > 1 else ''}" for count, name in counted if count)
+
+
+def _problem(verdict: Verdict) -> str:
+    return (
+        f'<article class="problem {verdict.status.value}">\n'
+        f"<h3>{_mark(verdict.status)} <code>{_text(verdict.code)}</code></h3>\n"
+        f"<p>{_prose(verdict.message)}</p>\n{_more(verdict)}</article>"
+    )
+
+
+def _more(verdict: Verdict) -> str:
+    """The check's page and the verdict's own hint, folded away: only the first hint is the next step."""
+    page = pages().get(verdict.code)
+    rows = [("What it means", _prose(page.cause)), ("How to mend it", _prose(page.mend))] if page else []
+    if verdict.hint:
+        hint = f"<code>{_text(verdict.hint)}</code>" if verdict.command else _prose(verdict.hint)
+        rows.append(("Here", hint))
+    if not rows:
+        return ""
+    inner = "\n".join(f"<dt>{head}</dt><dd>{body}</dd>" for head, body in rows)
+    summary = f"<summary>More about <code>{_text(verdict.code)}</code></summary>"
+    return f"<details>\n{summary}\n<dl>\n{inner}\n</dl>\n</details>\n"
+
+
+def _all_verdicts(verdicts: tuple[Verdict, ...]) -> str:
+    groups = {check.code: check.group for check in ALL}
+    rows = "\n".join(
+        f"<tr><td>{_mark(v.status if v.status is not Status.SKIP else None)}</td>"
+        f'<th scope="row"><code>{_text(v.code)}</code> <span class="group">{_text(groups.get(v.code, ""))}</span></th>'
+        f"<td>{_prose(v.message)}</td></tr>"
+        for v in verdicts
+    )
+    return (
+        f"<section>\n<details>\n<summary>All {len(verdicts)} checks</summary>\n<table>\n"
+        '<thead><tr><th scope="col">Verdict</th><th scope="col">Check</th><th scope="col">Finding</th></tr></thead>\n'
+        f"<tbody>\n{rows}\n</tbody>\n</table>\n</details>\n</section>"
+    )
+
+
+def _last(diagnosis: Diagnosis) -> str:
+    step = diagnosis.next_step
+    if step is not None:
+        return _fix(step)
+    if diagnosis.status is not Status.PASS:
+        return ""
+    count = sum(v.status is Status.PASS for v in diagnosis.verdicts)
+    return f'<section class="last">\n<p>{count} checks passed. There is nothing to do.</p>\n</section>'
+
+
+def _fix(step: NextStep) -> str:
+    why = f"because of <code>{_text(step.code)}</code>"
+    if step.command:
+        lead, body = f"Copy this line into a terminal, {why}:", f"<pre><code>{_text(step.text)}</code></pre>"
+        title = "The fix"
+    else:
+        lead, body, title = f"Do this, {why}:", f'<p class="step">{_prose(step.text)}</p>', "The next step"
+    return f'<section class="last" aria-labelledby="fix">\n<h2 id="fix">{title}</h2>\n<p>{lead}</p>\n{body}\n</section>'
