@@ -384,6 +384,17 @@ def test_a_library_alone_is_no_gpu(tree, tmp_path, libraries, monkeypatch, code,
     assert isinstance(here.driver, Absent if status == "absent" else Unknown)
 
 
+@needs_stub
+@pytest.mark.parametrize(("cards", "wsl"), [(Unknown("permission denied"), False), (NO_CARDS, True)])
+def test_a_library_alone_is_unknown_where_no_card_could_be_seen(tree, tmp_path, libraries, monkeypatch, cards, wsl):
+    monkeypatch.setenv(stub.SCENARIO, str(stub.write(tmp_path / "scenario", stub.machine(), {"init": 9})))
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(libraries().parent))
+    (tree / "usr/lib64").mkdir(parents=True)
+    (tree / "usr/lib64/libnvidia-ml.so.1").symlink_to(libraries())
+    here = nvidia.start(LiveHost(str(tree)), cards, wsl=wsl)()
+    assert (here.status, here.reason) == ("unknown", meaning_of(9))
+
+
 def test_a_folder_named_pynvml_does_not_hide_nvidias_file(tmp_path, monkeypatch):
     real = nvidia.nvidias_pynvml()
     assert os.path.basename(real) == "pynvml.py" and os.path.isfile(real)

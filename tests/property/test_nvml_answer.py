@@ -119,6 +119,19 @@ def test_through_the_whole_probe(said, ending):
     assert printable(here)
 
 
+@given(scalars.filter(lambda value: value is not True))
+def test_only_true_is_ready(word):
+    events = [
+        {"step": "init", "answer": {"value": None}, "ready": word},
+        {"step": "driver", "answer": {"value": "550.54.14"}},
+        {"step": "count", "answer": {"value": 1}},
+        {"step": "end"},
+    ]
+    text = "\n".join(MARKER + json.dumps(event) for event in events)
+    answer = parse(Found(Completed(0, text, "", 0.1)), 1.0)
+    assert (answer.ready, answer.gpus) == (False, ())
+
+
 @given(st.sampled_from([Absent("no such file"), Unknown("permission denied")]))
 def test_a_child_that_never_started(reading):
     answer = parse(reading, 1.0)
