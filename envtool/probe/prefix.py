@@ -113,7 +113,7 @@ def _launched_by(data: Reading[bytes], path: str) -> Reading[str]:
     """pip.exe is a launcher with a `#!` line and a zip archive behind it."""
     if not isinstance(data, Found):
         return data
-    found = re.search(rb"#!\"?([^\r\n\"]+?)\"?[ \t]*[\r\n]+PK\x03\x04", data.value)
+    found = re.search(rb"#!\"?([^\r\n\"\x00]+?)\"?[ \t]*[\r\n]+PK\x03\x04", data.value)
     if found is None:
         return Unknown(f"{path} does not name its interpreter")
     return Found(shown(found.group(1).decode("utf-8", "replace")))

@@ -1,0 +1,95 @@
+"""Whatever a child prints and however it ends, the answer is an Environment, a BrokenEnvironment or a report."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from envtool.environment import BrokenEnvironment, Environment, ImportReport
+from envtool.machine import Absent, Found, Reading, Unknown
+from envtool.probe.builds import Beside, assignments, read_build
+from envtool.probe.host import Completed
+from envtool.probe.imports import STAGES, report_of
+from envtool.probe.installed import channel_name
+from envtool.probe.interpreter import Choice
+from envtool.probe.python import start
+from envtool.probe.recording import RecordedHost, Recording, reading_to_json
+
+KEYS = [
+    "prefix", "base_prefix", "path", "entries", "identity", "distributions", "name",
+    "version", "readable", "builds", "package", "version_py", "shipped", "shadows",
+    "module", "file", "namespace", "conda", "records", "cwd", "home",
+    "bits", "suffixes", "pyvenv", "leftovers", "links", "pythonpath", "executable",
+    "implementation", "begin", "end", "outcome", "details", "seconds", "hello",
+    "done", "lines", "text", "message", "type",
+]  # fmt: skip
+words = st.sampled_from(
+    ("", "/", "/e", "/e/site-packages", "torch", "~orch", "2.1", "cuda", "ok", "home = /x", *STAGES)
+)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | words,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=6),
+    max_leaves=40,
+)
+objects = st.dictionaries(st.sampled_from(KEYS), values, max_size=len(KEYS))
+codes = st.none() | st.sampled_from((0, 1, 3, -9, -11, 0xC0000005)) | st.integers(-70, 2**32)
+
+
+def outputs(marker: str) -> st.SearchStrategy[str]:
+    line = st.text(max_size=30) | objects.map(lambda one: marker + json.dumps(one)) | objects.map(json.dumps)
+    cut = st.builds(lambda one, at: (marker + json.dumps(one))[:at], objects, st.integers(0, 80))
+    return st.lists(line | cut | st.just(marker + "[" * 3000), max_size=8).map("\n".join)
+
+
+def readings(marker: str) -> st.SearchStrategy[Reading[Completed]]:
+    done = st.builds(Completed, codes, outputs(marker), st.text(max_size=60), st.floats(0, 9))
+    return done.map(Found) | st.builds(Absent, st.text(max_size=9)) | st.builds(Unknown, st.text(max_size=9))
+
+
+def completed_json(done: Completed) -> dict[str, object]:
+    return {"returncode": done.returncode, "stdout": done.stdout, "stderr": done.stderr, "seconds": done.seconds}
+
+
+@given(readings("envtool-environment:"), readings("envtool-environment:"))
+def test_any_answer_is_an_environment_or_a_broken_one(isolated: Reading[Completed], plain: Reading[Completed]) -> None:
+    recording = Recording()
+    recording.keep("start", "environment", reading_to_json(isolated, completed_json))  # type: ignore[arg-type]
+    recording.keep("start", "environment-plain", reading_to_json(plain, completed_json))  # type: ignore[arg-type]
+    found = start(RecordedHost(recording), Choice("/p/bin/python", "python3 on PATH"))()
+    assert isinstance(found, Environment | BrokenEnvironment)
+    if isinstance(found, BrokenEnvironment):
+        assert found.message.startswith("/p/bin/python: ") and len(found.message) > len("/p/bin/python: ")
+    else:
+        assert all(one.name for one in found.distributions)
+    repr(found).encode("utf-8")
+
+
+@given(readings("envtool-import:0123456789abcdef:"))
+def test_any_answer_is_a_report(reading: Reading[Completed]) -> None:
+    report = report_of(reading, 1.0)
+    assert isinstance(report, ImportReport)
+    names = [stage.name for stage in report.stages]
+    assert len(set(names)) == len(names) and set(STAGES) <= set(names)
+    assert all(stage.outcome != "absent" for stage in report.stages)
+    repr(report).encode("utf-8")
+
+
+@given(st.sampled_from(("torch", "torchvision", "torchaudio")), st.text(max_size=80), st.lists(words, max_size=3))
+def test_any_version_py_is_read(package: str, text: str, shipped: list[str]) -> None:
+    build = read_build(package, text, tuple(shipped), Beside("linux"))
+    assert build.variant is None or build.variant[:2] in ("cp", "cu", "ro", "xp")
+
+
+@given(st.sampled_from(("11.8", "12.6", "13.0", "13.2")), st.sampled_from(("", "# x", "\r")))
+def test_a_cuda_version_gives_its_variant(cuda: str, tail: str) -> None:
+    text = f"__version__ = '2.9.0'\ncuda: Optional[str] = '{cuda}'{tail}\nhip: Optional[str] = None\n"
+    build = read_build("torch", text, (), Beside("linux"))
+    assert (build.variant, build.cuda) == ("cu" + cuda.replace(".", ""), cuda)
+    assert assignments(text)["hip"] is None
+
+
+@given(st.text(max_size=40))
+def test_any_channel_has_a_name(channel: str) -> None:
+    assert isinstance(channel_name(channel), str)
