@@ -33,7 +33,7 @@ def render(diagnosis: Diagnosis) -> str:
         for part in (
             _head(diagnosis, words),
             _groups(diagnosis),
-            _problems(diagnosis.problems),
+            _problems(diagnosis),
             _all_verdicts(diagnosis.verdicts),
             _last(diagnosis),
         )
@@ -82,10 +82,11 @@ def _groups(diagnosis: Diagnosis) -> str:
     return '<section aria-label="Facts">\n<dl class="groups">\n' + "\n".join(rows) + "\n</dl>\n</section>"
 
 
-def _problems(problems: tuple[Verdict, ...]) -> str:
+def _problems(diagnosis: Diagnosis) -> str:
+    problems, step = diagnosis.problems, diagnosis.next_step
     if not problems:
         return ""
-    items = "\n".join(_problem(verdict) for verdict in problems)
+    items = "\n".join(_problem(verdict, last=step is not None and step.code == verdict.code) for verdict in problems)
     return f'<section aria-labelledby="problems">\n<h2 id="problems">{_count(problems)}</h2>\n{items}\n</section>'
 
 
@@ -96,21 +97,22 @@ def _count(problems: tuple[Verdict, ...]) -> str:
     return ", ".join(f"{count} {name}{'s' if count > 1 else ''}" for count, name in counted if count)
 
 
-def _problem(verdict: Verdict) -> str:
+def _problem(verdict: Verdict, *, last: bool) -> str:
+    """One problem; ``last`` where the page ends with its hint."""
     return (
         f'<article class="problem {verdict.status.value}">\n'
         f"<h3>{_mark(verdict.status)} <code>{_text(verdict.code)}</code></h3>\n"
-        f"<p>{_prose(verdict.message)}</p>\n{_more(verdict)}</article>"
+        f"<p>{_prose(verdict.message)}</p>\n{_more(verdict, hint=not last)}</article>"
     )
 
 
-def _more(verdict: Verdict) -> str:
+def _more(verdict: Verdict, *, hint: bool) -> str:
     """The check's page and the verdict's own hint, folded away: only the first hint is the next step."""
     page = pages().get(verdict.code)
     rows = [("What it means", _prose(page.cause)), ("How to mend it", _prose(page.mend))] if page else []
-    if verdict.hint:
-        hint = f"<code>{_text(verdict.hint)}</code>" if verdict.command else _prose(verdict.hint)
-        rows.append(("Here", hint))
+    if hint and verdict.hint:
+        body = f"<code>{_unbroken(verdict.hint)}</code>" if verdict.command else _prose(verdict.hint)
+        rows.append(("On this machine", body))
     if not rows:
         return ""
     inner = "\n".join(f"<dt>{head}</dt><dd>{body}</dd>" for head, body in rows)
@@ -144,10 +146,18 @@ def _last(diagnosis: Diagnosis) -> str:
 
 
 def _fix(step: NextStep) -> str:
-    why = f"because of <code>{_text(step.code)}</code>"
+    code = f"<code>{_text(step.code)}</code>"
     if step.command:
-        lead, body = f"Copy this line into a terminal, {why}:", f"<pre><code>{_text(step.text)}</code></pre>"
-        title = "The fix"
+        title, lead = "The fix", f"Copy this line into a terminal; it mends {code}:"
+        body = f"<pre><code>{_unbroken(step.text)}</code></pre>"
     else:
-        lead, body, title = f"Do this, {why}:", f'<p class="step">{_prose(step.text)}</p>', "The next step"
+        title, lead = "The next step", f"To mend {code}:"
+        body = f'<p class="step">{_prose(step.text)}</p>'
     return f'<section class="last" aria-labelledby="fix">\n<h2 id="fix">{title}</h2>\n<p>{lead}</p>\n{body}\n</section>'
+
+
+def _unbroken(command: str) -> str:
+    """The command with each word in one piece, so that no line on the page ends within "-m"."""
+    return "".join(
+        f"<span>{_text(piece)}</span>" if piece.strip() else piece for piece in re.split(r"( +)", command) if piece
+    )

@@ -59,11 +59,12 @@ details dl { margin: .5rem 0 0; }
 details dt { font-weight: 600; margin-top: .5rem; }
 details dd { margin: 0; }
 summary { cursor: pointer; padding: .3rem 0; color: var(--focus); }
+summary code { white-space: nowrap; }
 section > details { margin: 1.5rem 0 0; border-top: 1px solid var(--line); padding-top: .6rem; }
 :focus-visible { outline: 3px solid var(--focus); outline-offset: 2px; border-radius: .2rem; }
 table { border-collapse: collapse; width: 100%; margin-top: .6rem; font-size: .93rem; }
 th, td { text-align: left; vertical-align: top; padding: .45rem .8rem .45rem 0; border-bottom: 1px solid var(--line); }
-thead th { color: var(--quiet); font-weight: 600; }
+thead th { color: var(--quiet); font-weight: 600; white-space: nowrap; }
 tbody th { font-weight: 400; width: 17rem; }
 tbody th .group { display: block; font-size: .85rem; }
 .last { margin-top: 2rem; padding: 1rem 1.1rem 1.1rem; background: var(--panel); border-radius: .5rem; }
@@ -76,6 +77,7 @@ tbody th .group { display: block; font-size: .85rem; }
   border: 1px solid var(--line); border-radius: .4rem;
   white-space: pre-wrap; overflow-wrap: anywhere; -webkit-user-select: all; user-select: all;
 }
+.last pre span, dd code span { display: inline-block; max-width: 100%; }
 .step { font-weight: 600; }
 @media (max-width: 40rem) {
   h1 { font-size: 1.45rem; }
