@@ -49,11 +49,16 @@ class Tried:
         return len(kinds) + unverified, len(_EASE) if unverified else _EASE.index(self.hardest[0])
 
 
-def decisive(tried: Sequence[Tried]) -> Failure:
-    """The kind of refusal and the sentence that decide: those of the build that is nearest to fitting."""
-    nearest = min(tried, key=lambda one: one.distance)  # of equals the first, which is the newest
-    kind, reason = nearest.hardest
-    return kind, reason if reason.startswith("torch") else f"{nearest.build} {reason}"
+def nearest(tried: Sequence[Tried]) -> Tried:
+    """The build that is nearest to fitting: its hardest failure decides. Of equals the newest, which stands first."""
+    return min(tried, key=lambda one: one.distance)
+
+
+def sentence(torch: str | None, variant: str | None, reason: str) -> str:
+    """A reason with its build in front, unless it names the package itself."""
+    if torch is None or reason.startswith(("torch ", "torchvision ", "torchaudio ")):
+        return reason
+    return f"torch {torch} ({variant}) {reason}" if variant else f"torch {torch}: {reason}"
 
 
 def nothing_built(wanted: Wanted, catalog: Catalog, platform: str, kind: str) -> NoPlan:
@@ -73,11 +78,11 @@ def hint_for(kind: str, tried: Sequence[Tried], catalog: Catalog) -> str:
     """The next step after a refusal of that kind."""
     if any({k for k, _ in one.failures} == {"no_such_variant"} for one in tried):
         return "add --include-unverified to try a build that nobody has verified"
-    newest = tried[0].build
+    build = nearest(tried).build
     hints = {
         "driver_too_old": _driver_hint(tried),
         "driver_unknown": "name the driver: `envtool pick --target driver=550.54.14`",
-        "no_wheel_for_python": f"use a Python that has wheels: {', '.join(newest.wheel.floors)}",
+        "no_wheel_for_python": f"use a Python that torch {build.torch} has wheels for: {', '.join(build.wheel.floors)}",
         "glibc_too_old": "use a newer system or a container, or ask for an older torch",
         "macos_too_old": "update macOS, or ask for an older torch",
         "gpu_arch_unsupported": "ask for another torch, or `envtool pick --accelerator cpu`",
@@ -132,10 +137,7 @@ def _newer(build: Build, refusals: Sequence[Refusal]) -> list[str]:
     if not newer:
         return []
     first = newer[0]
-    start = f"torch {first.torch}"
-    name = f"{start} ({first.variant})" if first.variant else start
-    reason = first.reason if first.reason.startswith("torch ") else f"{name} {first.reason}"
-    return [f"a newer torch does not fit here: {reason}"]
+    return [f"a newer torch does not fit here: {sentence(first.torch, first.variant, first.reason)}"]
 
 
 def _outdated_gpus(target: Target, catalog: Catalog) -> list[str]:

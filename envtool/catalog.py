@@ -189,6 +189,10 @@ class Catalog:
         """The AMD targets in a ROCm build, None where they aren't known."""
         return self._rocm.get(variant)
 
+    def rocm_serves(self, gfx: str) -> bool:
+        """Has any ROCm build code for this AMD target?"""
+        return any(gfx in targets for targets in self._rocm.values())
+
     # ── drivers ──────────────────────────────────────────────────────────────────────────────────
 
     @cached_property
@@ -283,6 +287,16 @@ class Catalog:
         """By name of a conda channel that ended: its last torch, and what to use instead."""
         rows = self.file("builds").each("channel", lambda r: (r.text("name"), r.text("last_torch"), r.text("instead")))
         return {name: (last, instead) for name, last, instead in rows}
+
+    def pythons(self, platform: str) -> frozenset[tuple[int, int]]:
+        """The Python versions that any torch has a wheel for on a platform: (3, 12)."""
+        abis = {
+            abi.removesuffix("t").removesuffix("m")
+            for (package, _, where), wheel in self.wheels.items()
+            if package == "torch" and where == platform
+            for abi in wheel.floors
+        }
+        return frozenset((int(abi[2]), int(abi[3:])) for abi in abis if abi.startswith("cp") and abi[3:].isdigit())
 
     def newest_glibc_floor(self, platform: str) -> str | None:
         """The glibc that the newest torch needs on a Linux platform; None elsewhere."""

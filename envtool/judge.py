@@ -21,6 +21,7 @@ Failure = tuple[str, str]  # kind of refusal, reason
 class Demand:
     """What a build must meet. ``system`` is the glibc or the macOS here, None where it isn't known."""
 
+    os: str
     abi: str
     python: str
     system: tuple[int, ...] | None
@@ -28,6 +29,7 @@ class Demand:
     target: Target
     catalog: Catalog
     include_unverified: bool
+    numpy2: bool = False  # a NumPy is asked for that is 2 or newer
 
 
 @dataclass(frozen=True)
@@ -48,10 +50,13 @@ def judge(build: Build, demand: Demand) -> Judgement:
             failures.append(why)
         else:
             companions.append(Pin(package, chosen.version, chosen.variant if chosen.suffixed else None))
+    if demand.numpy2 and demand.os not in build.numpy2:
+        failures.append(("conflicting_pins", "works with NumPy 1 only, and NumPy 2 is asked for"))
     failures += _code(build, demand.target)
     failures += _driver(build, demand)
     if not build.verified and not demand.include_unverified:
-        failures.append(("no_such_variant", "this build has not been verified on its index"))
+        failures.append(("no_such_variant", "has not been verified on its index"))
+    failures.sort(key=lambda failure: failure[0] == "no_such_variant")  # what is known says more than what isn't
     return Judgement(tuple(companions), tuple(failures))
 
 
@@ -84,8 +89,8 @@ def _companion(build: Build, package: str, specifier: str, demand: Demand) -> tu
         if wheel.problem:
             failures.append(("conflicting_pins", wheel.problem))
         if not wheel.verified and not demand.include_unverified:
-            place = f"the {wheel.variant} index"
-            failures.append(("no_such_variant", f"{package} {wheel.version} has not been seen on {place} beside it"))
+            reason = f"{package} {wheel.version} has not been verified on the index of torch {build.torch}"
+            failures.append(("no_such_variant", f"{reason} ({wheel.variant})"))
         if not failures:
             return wheel, ("", "")
         why = why or failures[0]
@@ -108,7 +113,7 @@ def _code(build: Build, target: Target) -> Iterator[Failure]:
                 if not has_code(build, capability)]  # fmt: skip
     left_out += [f"{name} ({gfx})" for gfx, name in target.gfx if build.gfx is not None and gfx not in build.gfx]
     if target.gfx and build.gfx is None:
-        yield "gpu_arch_unsupported", f"which AMD GPUs {build.variant} has code for is not known"
+        yield "gpu_arch_unsupported", "is compiled for AMD targets that are not known"
     elif left_out:
         yield "gpu_arch_unsupported", f"has no code for {', '.join(left_out)}{_why(build, target)}"
 

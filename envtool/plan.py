@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from envtool.advice import Tried, constraints, decisive, hint_for, nothing_built, warnings
+from envtool.advice import Tried, constraints, hint_for, nearest, nothing_built, sentence, warnings
 from envtool.answers import NoPlan, Pin, Plan, Refusal
 from envtool.barriers import no_platform, pins_allow, refused_at_once
 from envtool.builds import Build
@@ -13,7 +13,7 @@ from envtool.catalog import Catalog
 from envtool.errors import UsageError
 from envtool.judge import Demand, has_code, judge
 from envtool.machine import Found, Machine
-from envtool.spec import ACCELERATORS, Request, Wanted, read
+from envtool.spec import ACCELERATORS, Request, Wanted, read, rules_out_numpy_1
 from envtool.targets import Missing, Target, accelerators, last_resort, platform_of, unknown_gpus
 from envtool.versions import dotted, kind_of, numbers_or_none
 
@@ -182,6 +182,7 @@ def _demand(search: _Search, target: Target) -> Demand:
     elif machine.os == "macos" and isinstance(machine.os_version, Found):
         system = numbers_or_none(machine.os_version.value)
     return Demand(
+        os=machine.os,
         abi=python.value.abi.replace("cp37m", "cp37"),
         python=python.value.version,
         system=system,
@@ -189,6 +190,7 @@ def _demand(search: _Search, target: Target) -> Demand:
         target=target,
         catalog=search.catalog,
         include_unverified=search.request.include_unverified,
+        numpy2=rules_out_numpy_1(search.wanted.specifier("numpy")),
     )
 
 
@@ -215,11 +217,11 @@ def _none_fits(
 ) -> NoPlan:
     if not tried:
         return nothing_built(search.wanted, search.catalog, search.platform, target.kind)
-    first = refusals[0]
-    if first.kind == "no_wheel_for_platform" and first.variant is None:
-        kind, message = first.kind, f"torch {first.torch}: {first.reason}"
-    else:
-        kind, message = decisive(tried)
+    first, near = refusals[0], nearest(tried)
+    kind, reason = near.hardest
+    message = sentence(near.build.torch, near.build.variant, reason)
+    if first.kind == "no_wheel_for_platform" and first.variant is None:  # support of the platform has ended
+        kind, message = first.kind, sentence(first.torch, None, f"{first.reason}; then {message}")
     alone: dict[str, Plan] = {}
     if kind == "gpu_arch_unsupported" and len(target.capabilities) > 1:
         for capability, name in target.capabilities:
@@ -231,4 +233,14 @@ def _none_fits(
             kind, message = "no_common_build", f"no one build has code for {names}"
     choices = "; ".join(f"{name} alone: {plan.build}" for name, plan in alone.items())
     hint = f"choose one with CUDA_VISIBLE_DEVICES ({choices})" if alone else hint_for(kind, tried, search.catalog)
-    return NoPlan(kind, message, hint, refusals)
+    return NoPlan(kind, message, hint + _without_pins(search, target), refusals)
+
+
+def _without_pins(search: _Search, target: Target) -> str:
+    """What the machine would get if the request named no versions: the other way out of a refusal."""
+    wanted = search.wanted
+    if wanted.variant is None and not any(specifier for _, specifier in wanted.specifiers):
+        return ""
+    free = replace(wanted, variant=None, specifiers=tuple((name, "") for name, _ in wanted.specifiers))
+    answer = _try_builds(replace(search, wanted=free), target)
+    return f"; without pins it would be {answer.build}" if isinstance(answer, Plan) else ""

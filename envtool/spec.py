@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from envtool.errors import UsageError
-from envtool.versions import public
+from envtool.versions import numbers, public
 
 FAMILY = ("torch", "torchvision", "torchaudio")
 ACCELERATORS = ("auto", "gpu", "cpu", "cuda", "rocm", "xpu", "mps")
@@ -50,6 +50,15 @@ def allows(specifier: str, version: str) -> bool:
     from packaging.specifiers import SpecifierSet
 
     return not specifier or SpecifierSet(specifier).contains(version, prereleases=True)
+
+
+@lru_cache(maxsize=256)
+def rules_out_numpy_1(specifier: str) -> bool:
+    """Does a specifier of numpy ask for 2 or newer?"""
+    from packaging.specifiers import SpecifierSet
+
+    floors = {"==", "===", ">=", ">", "~="}
+    return any(s.operator in floors and numbers(s.version) >= (2,) for s in SpecifierSet(specifier))
 
 
 @lru_cache(maxsize=1024)

@@ -10,7 +10,6 @@ from envtool.kernels import Capability
 from envtool.machine import Absent, Found, Gpu, Machine, Reading, Unknown, found_or
 from envtool.versions import dotted, numbers_or_none
 
-
 NO_DRIVER = Absent("needs no driver")
 
 

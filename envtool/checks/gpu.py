@@ -25,7 +25,7 @@ def _capability_text(capability: tuple[int, int]) -> str:
 
 def _kernel_verdict(evidence: Evidence, *, newer: bool) -> Verdict:
     """Shared by the two checks: GPUs newer than the build (``newer``), and GPUs that the build has left behind."""
-    torch, catalog = evidence.torch, evidence.catalog
+    torch = evidence.torch
     if torch is None or torch.cuda is None or torch.variant is None:
         return skipped("no CUDA build of torch is installed")
     if not evidence.gpus:
@@ -327,7 +327,7 @@ def kernel_log_is_quiet(evidence: Evidence) -> Verdict:
         numbers = ", ".join(f"{_called(gpu)}: Xid {found_or(gpu.xid, 0)}" for gpu in noisy)
         return warned(
             f"The driver reported errors since the start ({numbers}).",
-            hint="look the number up in NVIDIA's Xid list; 13, 31 and 43 come from a program, 48, 79 and 94 from the card",
+            hint="look the number up in NVIDIA's Xid list: 13, 31 and 43 come from a program, 48 and 79 from the card",
         )
     return passed("no Xid seen") if evidence.gpus else skipped("no NVIDIA GPU")
 

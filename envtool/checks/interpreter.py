@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from envtool.checks.check import Check, Evidence
 from envtool.environment import BrokenEnvironment, Environment, Leak, Shadow
-from envtool.machine import Absent, Found, Unknown, found_or
+from envtool.machine import Absent, Found, Unknown
 from envtool.verdicts import Verdict, failed, passed, skipped, unknown, warned
 
 # Packages that matter to a course: their presence behind a leak is what makes the leak worth a word.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from envtool.catalog import Fit, fits
 from envtool.checks.check import Check, Evidence
+from envtool.companions import Fit, fits
 from envtool.environment import Build, Environment
 from envtool.machine import Absent, Found, found_or
 from envtool.verdicts import Verdict, failed, passed, skipped, unknown, warned
@@ -228,24 +228,21 @@ def _unlisted(evidence: Evidence, package: str, fit: Fit) -> Verdict:
     stage = evidence.report.stage(package) if evidence.report else None
     if stage and stage.outcome == "ok":
         return passed("the catalog does not know this pair, but it imports and works")
-    return unknown(fit.reason)
+    return unknown(fit.message)
 
 
 def _mismatch(evidence: Evidence, torch: Build, build: Build, fit: Fit) -> Verdict:
     stage = evidence.report.stage(build.package) if evidence.report else None
     mend = evidence.mender.reinstall()
-    message = f"{_label(build)} does not belong beside {_label(torch)}: {fit.reason}"
+    hint = mend or f"install a {build.package} that belongs to torch {torch.version}"
+    message = _mismatch_words(torch, build, fit)
     if stage and stage.outcome == "ok":
-        return warned(
-            f"{message} It imports here all the same.",
-            hint=mend or f"install a {build.package} that belongs to torch {torch.version}",
-            command=mend is not None,
-        )
+        return warned(f"{message} It imports here all the same.", hint=hint, command=mend is not None)
     if stage and stage.message:
-        message += f" `import {build.package}` fails: {stage.message}"
+        message += f" `import {build.package}` fails: {first_sentence(stage.message)}"
     return failed(
         message,
-        hint=mend or f"install a {build.package} that belongs to torch {torch.version}",
+        hint=hint,
         command=mend is not None,
         evidence={
             "kind": fit.kind,
@@ -255,6 +252,21 @@ def _mismatch(evidence: Evidence, torch: Build, build: Build, fit: Fit) -> Verdi
             "variant": build.variant,
         },
     )
+
+
+def _mismatch_words(torch: Build, build: Build, fit: Fit) -> str:
+    pair = f"{_label(build)} does not belong beside {_label(torch)}"
+    if fit.kind == "cpu-beside-cuda":
+        return f"{pair}: one is a CPU build and one is not."
+    if fit.kind == "wrong-cuda":
+        return f"{pair}: they are built for different CUDA versions."
+    return f"{fit.message}."
+
+
+def first_sentence(text: str) -> str:
+    """The first sentence of an error message, at most 160 characters of it."""
+    sentence = text.partition(". ")[0].rstrip(".")
+    return (sentence if len(sentence) <= 160 else sentence[:157] + "...") + "."
 
 
 def torchtext_is_gone(evidence: Evidence) -> Verdict:
@@ -387,7 +399,7 @@ def jetson_has_its_own_build(evidence: Evidence) -> Verdict:
             return failed(
                 f"This is a Jetson (L4T {release}), and torch {torch.version} is a CPU build: wheels for it come from "
                 "NVIDIA.",
-                hint=f"install the torch wheel that NVIDIA publishes for JetPack {found_or(machine.jetpack, '')}".rstrip(),
+                hint=f"install NVIDIA's own torch wheel for JetPack {found_or(machine.jetpack, '')}".rstrip(),
             )
         case _:
             return skipped("not known to be a Jetson")

@@ -103,6 +103,12 @@ def _run(arguments: list[str]) -> int:
     except OSError as error:
         hint = "free some space, or check that the disk can be written to"
         return _complain(arguments, f"{error.filename or 'output'}: {error.strerror or error}", hint, (), EXIT_TOOL)
+    except Exception as error:  # a person sees a message, never a traceback that they didn't ask for
+        if "ENVTOOL_TRACEBACK" in os.environ:
+            raise
+        message = f"envtool itself failed: {type(error).__name__}: {error}"
+        hint = "report it, with what ENVTOOL_TRACEBACK=1 in the environment adds"
+        return _complain(arguments, message, hint, (), EXIT_TOOL)
 
 
 def _clean(error: click.ClickException) -> str:

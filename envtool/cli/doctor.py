@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from envtool.errors import EXIT_FAILED, EXIT_OK
+
+if TYPE_CHECKING:
+    from envtool.diagnosis import Diagnosis
 
 
 @click.command("doctor")
@@ -67,7 +71,7 @@ def _say_that_it_takes_time(quick: bool) -> None:
         click.echo("importing torch, which takes some seconds ...\r", err=True, nl=False)
 
 
-def _write_files(diagnosis, junit: str | None, html: str | None) -> None:  # type: ignore[no-untyped-def]
+def _write_files(diagnosis: Diagnosis, junit: str | None, html: str | None) -> None:
     if junit is None and html is None:
         return
     from envtool.write import write_text

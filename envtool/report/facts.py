@@ -50,7 +50,8 @@ def _import_words(imports: Reading[ImportReport]) -> str:
         return "; not imported"
     stages = [s for s in imports.value.stages if s.name in TRIO and s.outcome == "ok"]
     seconds = sum(s.seconds or 0.0 for s in stages)
-    return f"; imported in {seconds:.1f} s" if stages else ""
+    tried = [s for s in imports.value.stages if s.name in TRIO and s.outcome != "not-installed"]
+    return f"; imported in {seconds:.1f}\u00a0s" if stages and len(stages) == len(tried) else ""
 
 
 def driver_line(machine: Machine) -> str:
@@ -106,7 +107,7 @@ def _nvidia_words(gpu: Gpu) -> str:
 
 def system_line(machine: Machine) -> str:
     """The operating system, the architecture, libc, and what is special about the place."""
-    words = [found_or(machine.os_version, machine.os), machine.arch]
+    words = [found_or(machine.os_version, machine.os).partition(" (")[0], machine.arch]
     if machine.os == "macos" and not words[0].lower().startswith("macos"):
         words[0] = f"macOS {words[0]}"
     if isinstance(machine.libc, Found):
@@ -114,7 +115,7 @@ def system_line(machine: Machine) -> str:
     if isinstance(machine.wsl, Found):
         words.append(f"WSL {machine.wsl.value}")
     if isinstance(machine.container, Found):
-        words.append(f"in {machine.container.value}")
+        words.append(f"in\u00a0{machine.container.value}")
     if isinstance(machine.l4t, Found):
         words.append(f"Jetson L4T {machine.l4t.value}")
     if isinstance(machine.slurm, Found):
@@ -122,7 +123,7 @@ def system_line(machine: Machine) -> str:
         words.append(f"Slurm job {job}" if job else "Slurm login node")
     place = next((s for s in machine.storage if s.purpose == "packages"), None)
     if place is not None:
-        words.append(f"{place.free_bytes / GIB:.0f} GiB free")
+        words.append(f"{place.free_bytes / GIB:.0f}\u00a0GiB\u00a0free")
     return ", ".join(words)
 
 

@@ -66,7 +66,7 @@ def environment_to_json(environment: Environment | BrokenEnvironment) -> dict[st
     return document | {key: value for key, value in rest.items() if key not in (*document, "distributions")}
 
 
-def plain(value: object) -> Json:
+def plain(value: object) -> Json:  # noqa: PLR0911 - one arm a kind
     """A fact as JSON: readings as {"found"|"absent"|"unknown": …}, dataclasses as objects, tuples as lists."""
     match value:
         case Found(inner):

@@ -70,10 +70,10 @@ def _head(diagnosis: Diagnosis, style: Style, width: int) -> str:
 
 
 def hanging(lead: str, text: str, width: int, *, visible: int | None = None) -> str:
-    """Text wrapped behind a lead of ``visible`` columns; later lines are indented to match."""
+    """Text wrapped behind a lead of ``visible`` columns, never at a no-break space; later lines are indented."""
     indent = visible if visible is not None else len(lead)
     lines = wrap(text, max(width - indent, 20), break_long_words=False, break_on_hyphens=False) or [""]
-    return lead + ("\n" + " " * indent).join(lines)
+    return (lead + ("\n" + " " * indent).join(lines)).replace("\u00a0", " ")
 
 
 def _groups(diagnosis: Diagnosis, style: Style, width: int) -> str:

@@ -1,0 +1,132 @@
+"""The lines that mend an environment: one install that brings torch and its companions to builds that fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from envtool.catalog import Catalog
+from envtool.commands import install_command, shell_line
+from envtool.environment import BrokenEnvironment, Environment
+from envtool.errors import EnvtoolError
+from envtool.machine import Found, HostPython, Machine
+from envtool.plan import Plan, resolve
+from envtool.spec import FAMILY, Request
+
+
+@dataclass(frozen=True)
+class EnvironmentMender:
+    """Works out commands for one environment on one machine. Pure."""
+
+    machine: Machine
+    environment: Environment | BrokenEnvironment
+    catalog: Catalog
+
+    def reinstall(self, *, accelerator: str = "auto") -> str | None:
+        """The line that brings the trio to builds that fit; None where there is no such build, or conda rules here.
+
+        The installed version of torch is kept where a build of it fits, since a course may pin it. With "auto" a
+        GPU is served if any build can serve it.
+        """
+        env = self.environment
+        if isinstance(env, BrokenEnvironment) or self._from_conda(env):
+            return None
+        plan = self._plan(env, accelerator)
+        if plan is None:
+            return None
+        # What pip compares is the version in the metadata: PyPI's 2.15.0 hides the +cu132 that its files tell.
+        installed = {name: found.version for name in FAMILY if (found := env.distribution(name)) is not None}
+        line = install_command(
+            plan,
+            installer=self._installer(env),
+            python=self.python_word(env),
+            shell=self._shell,
+            replacing=installed,
+        )
+        return self._prepared(env, line)
+
+    def _from_conda(self, env: Environment) -> bool:
+        return any(package.name in ("pytorch", "libtorch") for package in env.conda_packages)
+
+    def _plan(self, env: Environment, accelerator: str) -> Plan | None:
+        machine = replace(self.machine, python=Found(HostPython(env.version, env.abi, env.executable, env.bits)))
+        for request in self._requests(env, accelerator):
+            try:
+                answer = resolve(machine, request, self.catalog)
+            except EnvtoolError:
+                continue
+            if isinstance(answer, Plan):
+                return answer
+        return None
+
+    def _requests(self, env: Environment, accelerator: str) -> Iterator[Request]:
+        """Most wanted first: the GPU before the CPU, the installed torch before the newest."""
+        torch = env.build("torch")
+        installed = [package for package in FAMILY if env.build(package) is not None]
+        others = [package for package in (installed or FAMILY) if package != "torch"]
+        pins = [f"torch=={torch.version.partition('+')[0]}"] if torch else []
+        kinds = ["gpu", "auto"] if accelerator == "auto" else [accelerator]
+        for kind in kinds:
+            for head in (*pins, "torch"):
+                yield Request((head, *others), kind)
+            if torch is None:  # nothing is installed: torch and torchvision serve where torchaudio has ended
+                yield Request(("torch", "torchvision"), kind)
+
+    # ── how to say it here ───────────────────────────────────────────────────────────────────────
+
+    @property
+    def _shell(self) -> str:
+        return "powershell" if self.machine.os == "windows" else "posix"
+
+    def _makes_environment(self, env: Environment) -> bool:
+        """Is this a Python that nothing should be installed into? Then an environment is made first."""
+        a_base = env.prefix == env.base_prefix and env.manager != "conda"
+        return env.externally_managed or (a_base and env.build("torch") is None)
+
+    def python_word(self, env: Environment) -> str:
+        """What to type for this Python: "python" where its environment is active, else its path."""
+        windows = self.machine.os == "windows"
+        if self._makes_environment(env):
+            return ".venv\\Scripts\\python" if windows else ".venv/bin/python"
+        if env.chosen_by.startswith("the active"):
+            return "python"
+        here = env.working_directory
+        separator = "\\" if windows else "/"
+        if here and env.executable.startswith(here.rstrip("/\\") + separator):
+            inside = env.executable[len(here.rstrip("/\\")) + 1 :]
+            return f".{separator}{inside}" if windows else inside
+        return env.executable
+
+    def _installer(self, env: Environment) -> str:
+        return "uv" if not isinstance(env.pip, Found) and env.manager == "uv" else "pip"
+
+    def _prepared(self, env: Environment, line: str) -> str:
+        """The line, with what must come before it: an environment of one's own, or pip."""
+        if self._makes_environment(env):
+            return self._chain(shell_line([env.executable, "-m", "venv", ".venv"], self._shell), line)
+        if not isinstance(env.pip, Found) and self._installer(env) == "pip":
+            return self._chain(shell_line([self.python_word(env), "-m", "ensurepip"], self._shell), line)
+        return line
+
+    def _chain(self, first: str, second: str) -> str:
+        """Two commands in one line; the second runs only if the first did."""
+        return f"{first}; if ($?) {{ {second} }}" if self._shell == "powershell" else f"{first} && {second}"
+
+    def _pip(self, *words: str) -> str:
+        env = self.environment
+        if isinstance(env, BrokenEnvironment):
+            return shell_line(["python", "-m", "pip", *words], self._shell)
+        if self._installer(env) == "uv":
+            verb, *rest = words
+            return shell_line(["uv", "pip", verb, "--python", self.python_word(env), *rest], self._shell)
+        return self._prepared(env, shell_line([self.python_word(env), "-m", "pip", *words], self._shell))
+
+    def uninstall(self, *names: str) -> str:
+        """The line that removes distributions."""
+        env = self.environment
+        asks_back = isinstance(env, BrokenEnvironment) or self._installer(env) == "pip"
+        return self._pip("uninstall", *(("-y",) if asks_back else ()), *names)
+
+    def install(self, *requirements: str) -> str:
+        """The line that installs other packages."""
+        return self._pip("install", *requirements)

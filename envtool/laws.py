@@ -1,0 +1,127 @@
+"""The laws of the catalog: what must hold for any edition of it, whoever wrote the rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from envtool.catalog import COMPANIONS, FILES, Catalog
+from envtool.versions import cuda_of, numbers
+
+Law = Callable[[Catalog], Iterator[str]]
+
+_TABLES = {
+    "releases": ("release", "rule", "open_ended", "companion"),
+    "wheels": ("wheels", "requires"),
+    "builds": ("builds", "vendor", "channel"),
+    "kernels": ("kernels", "rocm"),
+    "drivers": ("family", "architecture", "branch"),
+    "gpus": ("nvidia", "amd", "intel"),
+}
+
+
+def rows_are_unique(catalog: Catalog) -> Iterator[str]:
+    """No fact is told twice: two rows on one thing would let their order decide."""
+    told: Counter[str] = Counter()
+    for row in catalog.file("releases").rows("release"):
+        told[f"releases.toml: torch {row.text('torch')}"] += 1
+    for table, file in (("builds", "builds"), ("kernels", "kernels")):
+        for row in catalog.file(file).rows(table):
+            for torch in row.words("torch"):
+                told[f"{file}.toml: {row.text('variant')} of torch {torch} on {row.text('platform')}"] += 1
+    for row in catalog.file("wheels").rows("wheels"):
+        for version in row.words("versions"):
+            for tag in row.words("tags"):
+                for abi in row.words("python"):
+                    told[f"wheels.toml: {row.text('package')} {version}, {abi}, {tag}"] += 1
+    for row in catalog.file("gpus").rows("nvidia"):
+        told.update(f"gpus.toml: {name}" for name in row.names("names"))
+    yield from (f"{what} is told {times} times" for what, times in told.items() if times > 1)
+
+
+def every_row_has_a_source(catalog: Catalog) -> Iterator[str]:
+    """A row names where it comes from, and the source is described; no source is described for nothing."""
+    known, used = set(catalog.file("sources").content), set()
+    for file, tables in _TABLES.items():
+        for table in tables:
+            for row in catalog.file(file).rows(table):
+                used |= set(row.sources())
+                yield from (f"{row.where}.source: no source {name!r}" for name in row.sources() if name not in known)
+    yield from (f"sources.toml: {name!r} is the source of nothing" for name in sorted(known - used))
+
+
+def every_table_is_known(catalog: Catalog) -> Iterator[str]:
+    """A misspelt table would be passed over in silence."""
+    for file in FILES:
+        if file in _TABLES:
+            for table in catalog.file(file).content:
+                if table not in (*_TABLES[file], "date"):
+                    yield f"{file}.toml: no such table as {table!r}"
+
+
+def references_resolve(catalog: Catalog) -> Iterator[str]:
+    """What a row speaks of exists: releases have wheels, companions have wheels, builds have code and drivers."""
+    for release in catalog.releases:
+        for package in COMPANIONS:
+            for version in release.companions.of(package):
+                if not any(key[:2] == (package, version) for key in catalog.wheels):
+                    yield f"releases.toml: torch {release.torch} names {package} {version}, which has no wheel"
+                if catalog.pypi_variant(package, version, "linux_x86_64") is None:
+                    yield f"releases.toml: what {package} {version} on PyPI was built for is missing"
+    torches = {release.torch for release in catalog.releases}
+    for package, version, platform in catalog.wheels:
+        if package == "torch" and version not in torches:
+            yield f"wheels.toml: torch {version} on {platform} is no release"
+    for platform in {key[2] for key in catalog.wheels}:
+        for build in catalog.builds(platform):
+            if build.kind == "cuda" and build.kernels is None:
+                yield f"kernels.toml: nothing on {build} on {platform}"
+            if build.kind == "cuda" and set(build.driver_floors) != {"linux", "windows"}:
+                yield f"drivers.toml: no driver for {build.variant}"
+
+
+def every_release_has_companions(catalog: Catalog) -> Iterator[str]:
+    """Each torch has a torchvision and a torchaudio, and those that say "torch >= x" are named by every later one."""
+    for row in catalog.file("releases").rows("open_ended"):
+        package, since = row.text("package"), numbers(row.text("torch_from"))
+        for version in row.words("versions"):
+            for release in catalog.releases:
+                named = version in release.companions.of(package)
+                if named != (numbers(release.torch) >= since):
+                    yield f"releases.toml: torch {release.torch} and {package} {version}, open from {row.text('torch_from')}"
+
+
+def floors_never_fall(catalog: Catalog) -> Iterator[str]:
+    """A newer torch from PyPI never asks for an older glibc or macOS, nor a newer CUDA family for an older driver."""
+    for platform in sorted({key[2] for key in catalog.wheels if not key[2].startswith("windows")}):
+        floor: tuple[int, ...] = ()
+        for release in reversed(catalog.releases):
+            wheel = catalog.wheel("torch", release.torch, platform)
+            lowest = min(wheel.floors.values()) if wheel else floor
+            if lowest < floor:
+                yield f"wheels.toml: torch {release.torch} on {platform} asks for less than its forerunner"
+            floor = max(floor, lowest)
+    variants = sorted({b.variant for b in catalog.builds("linux_x86_64") if b.kind == "cuda"}, key=_cuda)
+    for os in ("linux", "windows"):
+        drivers = [numbers(catalog.driver_floor(variant, os) or "0") for variant in variants]
+        if drivers != sorted(drivers):
+            yield f"drivers.toml: a newer CUDA family asks for an older driver on {os}"
+
+
+def _cuda(variant: str) -> tuple[int, int]:
+    return cuda_of(variant) or (0, 0)
+
+
+LAWS: tuple[Law, ...] = (
+    rows_are_unique,
+    every_row_has_a_source,
+    every_table_is_known,
+    references_resolve,
+    every_release_has_companions,
+    floors_never_fall,
+)
+
+
+def broken(catalog: Catalog) -> list[str]:
+    """Every breach of a law, in words; none for a sound catalog."""
+    return [breach for law in LAWS for breach in law(catalog)]
