@@ -32,19 +32,27 @@ def ask(
     from envtool.probe.interpreter import choose_interpreter
     from envtool.probe.python import start, start_import
 
-    choice = choose_interpreter(host, python)
-    # The machine first: its device files must be seen before anything loads NVIDIA's library, which may make them.
-    machine = start_machine(host, packages_path=choice.executable)
-    environment = start(host, choice)
-    rehearsal: Callable[[], ImportReport] | None = None
-    if do_import:
-        rehearsal = start_import(host, choice.executable, timeout=timeout)
-    found_environment = environment()
-    imports: Reading[ImportReport] = NOT_IMPORTED
-    if rehearsal is not None:
-        report = rehearsal()
-        imports = Found(report) if isinstance(found_environment, Environment) else Absent("Python does not start")
-    return _with_python(machine(), found_environment), found_environment, imports
+    try:
+        choice = choose_interpreter(host, python)
+        # The machine first: its device files must be seen before anything loads NVIDIA's library, which may make them.
+        machine = start_machine(host, packages_path=choice.executable)
+        environment = start(host, choice)
+        rehearsal = start_import(host, choice.executable, timeout=timeout) if do_import else None
+        found = environment()
+        imports = _imports(found, rehearsal)
+        return _with_python(machine(), found), found, imports
+    finally:
+        host.stop()
+
+
+def _imports(
+    environment: Environment | BrokenEnvironment, rehearsal: Callable[[], ImportReport] | None
+) -> Reading[ImportReport]:
+    if rehearsal is None:
+        return NOT_IMPORTED
+    if isinstance(environment, BrokenEnvironment):
+        return Absent("Python does not start")
+    return Found(rehearsal())
 
 
 def _with_python(machine: Machine, environment: Environment | BrokenEnvironment) -> Machine:

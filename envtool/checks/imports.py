@@ -294,7 +294,7 @@ def _no_gpu_was_tried(evidence: Evidence, torch: Stage) -> Verdict:
         return skipped("no GPU was tried")
     words = torch.detail("cuda_error") or torch.detail("warnings") or "torch.cuda.is_available() is False"
     return failed(
-        f"The driver sees {len(evidence.gpus)} GPU{'s' if len(evidence.gpus) > 1 else ''}, PyTorch can't use any: {words}",
+        f"The driver answers for {len(evidence.gpus)} GPU(s), PyTorch can't use any: {words}",
         hint="restart the machine; in a notebook, restart the kernel first",
         evidence={"is_available": torch.detail("is_available"), "device_count": torch.detail("device_count")},
     )

@@ -43,14 +43,15 @@ def command(
     PATH. Nothing is changed, and the network is not used. The exit code is 1
     if a check failed, 2 if PATH is no working Python.
     """
-    from envtool.cli.recordings import keep, open_host
+    if machine is not None and python is not None:
+        raise click.UsageError("--python can't be used with --machine: the recording holds its own environment")
+    from envtool.cli.recordings import asked, keep, open_host
     from envtool.doctor import examine
 
     host = open_host(machine, record=record is not None)
-    if machine is not None and python is not None:
-        raise click.UsageError("--python can't be used with --machine: the recording holds its own environment")
+    named, do_import = asked(host, python, not no_import)
     _say_that_it_takes_time(no_import or machine is not None)
-    diagnosis = examine(host, python=python, do_import=not no_import, timeout=timeout)
+    diagnosis = examine(host, python=named, do_import=do_import, timeout=timeout)
     if record is not None:
         keep(host, record)
     _write_files(diagnosis, junit, html)

@@ -18,7 +18,7 @@ def command(python: str | None, as_json: bool, record: str | None, machine: str 
     Every fact is found, absent, or unknown with the reason. Nothing is
     changed, and the network is not used.
     """
-    from envtool.cli.recordings import keep, machine_document, open_host
+    from envtool.cli.recordings import asked, keep, machine_document, open_host
     from envtool.doctor import ask
 
     if machine is not None and python is not None:
@@ -26,7 +26,8 @@ def command(python: str | None, as_json: bool, record: str | None, machine: str 
     found = machine_document(machine) if machine is not None else None
     if found is None:
         host = open_host(machine, record=record is not None)
-        found, _, _ = ask(host, python=python, do_import=False)
+        named, _ = asked(host, python, False)
+        found, _, _ = ask(host, python=named, do_import=False)
         if record is not None:
             keep(host, record)
     if as_json:

@@ -55,6 +55,23 @@ def machine_document(path: str) -> Machine | None:
     return machine_from_json(document)
 
 
+def asked(host: Host, python: str | None, do_import: bool) -> tuple[str | None, bool]:
+    """What to ask for: a recording is asked again what it was asked then, a recording host keeps it."""
+    from envtool.probe.recording import RecordedHost, RecordingHost
+
+    match host:
+        case RecordedHost():
+            then = host.recording.answers.get("asked", {})
+            named = then.get("python")
+            return (named if isinstance(named, str) else None), do_import and then.get("import") is not False
+        case RecordingHost():
+            host.recording.keep("asked", "python", python)
+            host.recording.keep("asked", "import", do_import)
+        case _:
+            pass
+    return python, do_import
+
+
 def keep(host: Host, path: str) -> None:
     """Write what a recording host has heard, and say what is in it."""
     from time import gmtime, strftime

@@ -100,6 +100,9 @@ class Host(Protocol):
     ) -> Child:
         """Start a program. ``question`` names it in recordings and is unique in a run: "nvml", "environment"."""
 
+    def stop(self) -> None:
+        """End every program that still runs: nothing is left behind when the asking is broken off."""
+
 
 # ── live ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -203,10 +206,14 @@ class LiveChild:
         except subprocess.TimeoutExpired:
             out, err = self._cut_off()
             code = None
-        except BaseException:
-            self._kill()
-            raise
         return Found(Completed(code, _text(out), _text(err), time.monotonic() - self.started))
+
+    def stop(self) -> None:
+        """End it, if it still runs."""
+        if self.process.poll() is None:
+            self._kill()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(timeout=1.0)
 
     def _kill(self) -> None:
         with contextlib.suppress(OSError):
@@ -242,6 +249,7 @@ class LiveHost:
 
     def __init__(self, root: str = "") -> None:
         self.root = root
+        self._children: list[LiveChild] = []
         self._facts: dict[str, Json] | None = None  # asked by several probes, and worth milliseconds
 
     def _at(self, path: str) -> str:
@@ -327,7 +335,13 @@ class LiveHost:
             return NoChild(Absent(f"{argv[0]}: no such file"))
         except (OSError, ValueError) as error:
             return NoChild(Unknown(f"{argv[0]}: {getattr(error, 'strerror', None) or error}"))
-        return LiveChild(process, started + timeout, started)
+        child = LiveChild(process, started + timeout, started)
+        self._children.append(child)
+        return child
+
+    def stop(self) -> None:
+        for child in self._children:
+            child.stop()
 
 
 def _space(path: str) -> tuple[int, int]:

@@ -155,6 +155,9 @@ class RecordingHost:
 
         return RecordingChild(child, keep)
 
+    def stop(self) -> None:
+        self.host.stop()
+
 
 class UnrecordedQuestionError(EnvtoolError):
     """A strict replay met a question that the recording does not answer."""
@@ -253,6 +256,9 @@ class RecordedHost:
         env: Mapping[str, str] | None = None,
     ) -> Child:
         return ReplayedChild(self._ask("start", question, _completed_from_json))
+
+    def stop(self) -> None:
+        """Nothing runs in a recording."""
 
 
 def _strings(answer: Json) -> tuple[str, ...]:
