@@ -1,0 +1,122 @@
+"""The examples in docs/reference/json.md: documents that envtool's own code makes, kept short by what is put in."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+if ROOT not in sys.path:
+    sys.path.append(ROOT)
+
+from envtool.catalog import load  # noqa: E402
+from envtool.checks import ALL, Evidence, run  # noqa: E402
+from envtool.diagnosis import Diagnosis  # noqa: E402
+from envtool.environment import NOT_IMPORTED, Build, Distribution, Environment, Leak, Shadow  # noqa: E402
+from envtool.errors import UsageError  # noqa: E402
+from envtool.machine import Absent, Amd, Apple, Found, Gpu, HostPython, Intel, Libc, Machine, Nvidia  # noqa: E402
+from envtool.machine_document import machine_to_json  # noqa: E402
+from envtool.probe.interpreter import choose_interpreter  # noqa: E402
+from envtool.probe.recording import RecordedHost, Recording, recording_to_json  # noqa: E402
+from envtool.report.json import doctor_to_json, error_to_json  # noqa: E402
+from envtool.verdicts import Json  # noqa: E402
+
+GPU = Gpu(
+    index=0,
+    name=Found("NVIDIA GeForce RTX 4090"),
+    uuid=Found("GPU-6f1c2a50-6f3e-4b0e-9f5c-0d2b8a7f4e11"),
+    compute_capability=Found((8, 9)),
+    memory_mib=Found(24564),
+    mig=Absent("this GPU can't be divided"),
+)
+MACHINE = Machine(
+    os="linux",
+    arch="x86_64",
+    os_version=Found("Debian GNU/Linux 12 (bookworm)"),
+    libc=Found(Libc("glibc", "2.36")),
+    wsl=Absent("the kernel is not WSL's"),
+    container=Absent(),
+    python=Found(HostPython("3.12.4", "cp312", "/home/ada/course/.venv/bin/python", 64)),
+    nvidia=Nvidia(status="found", nvml_state="ok", driver=Found("550.54.14"), cuda_driver=Found("12.4"), gpus=(GPU,)),
+    amd=Amd(status="absent", reason="no AMD card on the PCI bus"),
+    intel=Intel(status="absent", reason="no Intel graphics on the PCI bus"),
+    apple=Apple(status="absent", reason="this is not a Mac", chip=Absent("this is not a Mac")),
+)
+SITE = "/home/ada/course/.venv/lib/python3.12/site-packages"
+ENVIRONMENT = Environment(
+    executable="/home/ada/course/.venv/bin/python",
+    chosen_by="the active environment (VIRTUAL_ENV)",
+    version="3.12.4",
+    implementation="cpython",
+    abi="cp312",
+    bits=64,
+    arch="x86_64",
+    prefix="/home/ada/course/.venv",
+    base_prefix="/usr",
+    manager="venv",
+    pip=Found("25.3"),
+    distributions=(Distribution("torch", "2.13.0", SITE, "pip"),),
+    builds=(Build("torch", "2.13.0+cpu", "cpu", location=SITE),),
+    leaks=(Leak("working-directory", "/home/ada/course"),),
+    shadows=(Shadow("torch", "/home/ada/course/torch.py", "working-directory", standard_library=False),),
+    plain_start=Found("3.12.4"),
+)
+
+
+class NoMender:
+    """The example's fix is to rename a file, so no command to install with is asked for."""
+
+    def reinstall(self, *, accelerator: str = "auto") -> str | None:
+        return None
+
+    def uninstall(self, *names: str) -> str:
+        return ""
+
+    def install(self, *requirements: str) -> str:
+        return ""
+
+
+def machine() -> dict[str, Json]:
+    return machine_to_json(MACHINE)
+
+
+def doctor() -> dict[str, Json]:
+    """A file called torch.py: two of the verdicts, and of the machine only what is always there."""
+    every = run(ALL, Evidence(MACHINE, ENVIRONMENT, NOT_IMPORTED, load(), NoMender()))
+    shown = tuple(v for v in every if v.code in ("file-named-torch", "torch-not-installed"))
+    document = doctor_to_json(Diagnosis(MACHINE, ENVIRONMENT, NOT_IMPORTED, shown))
+    return document | {"machine": {key: value for key, value in machine().items() if key in ("schema", "os", "arch")}}
+
+
+def error() -> dict[str, Json]:
+    """What a path that does not exist leads to."""
+    try:
+        choose_interpreter(RecordedHost(_recording()), "/home/ada/curse/.venv")
+    except UsageError as wrong:
+        return error_to_json(wrong.message, wrong.hint, wrong.details, wrong.exit_code)
+    raise AssertionError("a path that does not exist was taken")
+
+
+def _recording() -> Recording:
+    recording = Recording()
+    recording.keep("facts", "", {"sys_platform": "linux", "machine": "x86_64", "cwd": "/home/ada/course"})
+    recording.keep("env", "CUDA_VISIBLE_DEVICES", None)
+    recording.keep("read", "/proc/driver/nvidia/version", {"absent": "no such file"})
+    for kind in ("stat", "link"):
+        recording.keep(kind, "/home/ada/curse/.venv", {"absent": "no such file"})
+    recording.keep("which", "nvidia-smi", {"absent": "not on PATH"})
+    recording.keep("names", "/sys/module", {"unknown": "Permission denied"})
+    return recording
+
+
+def recording() -> dict[str, Json]:
+    return recording_to_json(_recording(), made_by="envtool", date="2026-11-23T06:00:00Z")
+
+
+EXAMPLES: dict[str, Callable[[], dict[str, Json]]] = {
+    "machine": machine,
+    "doctor": doctor,
+    "error": error,
+    "recording": recording,
+}
