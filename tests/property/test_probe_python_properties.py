@@ -34,17 +34,61 @@ values = st.recursive(
     max_leaves=40,
 )
 objects = st.dictionaries(st.sampled_from(KEYS), values, max_size=len(KEYS))
+paths = st.sampled_from(("", "/e", "/e/site-packages", "/e/lib", "/w"))
+names = st.sampled_from(("torch", "numpy", "Nvidia_X.y", "pip", "", "random"))
+flags = st.booleans() | st.none()
+
+
+def shaped(**parts: st.SearchStrategy[object]) -> st.SearchStrategy[dict[str, object]]:
+    """An object of the right form, in which any key may be missing or hold anything."""
+    whole, part = st.fixed_dictionaries(parts), st.fixed_dictionaries({}, optional=parts)
+    return whole | whole | part | st.builds(lambda one, other: {**one, **other}, whole, objects)
+
+
+entries = shaped(
+    path=paths,
+    identity=paths,
+    distributions=st.lists(shaped(name=names, version=words, readable=flags, metadata=names, requires=st.lists(words))),
+    builds=st.lists(shaped(package=names, version_py=words, shipped=st.lists(words))),
+    shadows=st.lists(shaped(module=names, file=names, namespace=flags)),
+    leftovers=st.lists(words),
+    links=st.lists(names),
+)
+answers = st.builds(
+    lambda prefix, one: {"prefix": prefix, "home": "/e/lib", "cwd": "/w", **one},
+    paths,
+    shaped(
+        base_prefix=paths,
+        path=st.lists(paths, min_size=2),
+        entries=st.lists(entries, min_size=1, max_size=3),
+        pyvenv=words,
+        conda=st.none() | shaped(records=st.lists(st.lists(words, max_size=4))),
+        pythonpath=st.lists(paths),
+        user_site=paths,
+        version=words,
+    ),
+)
+stages = shaped(
+    begin=st.sampled_from(STAGES),
+    end=st.sampled_from((*STAGES, "cuda", "cuda:0", "mps")),
+    outcome=st.sampled_from(("ok", "error", "absent", "not-reached", "odd")),
+    details=shaped(warnings=words, version=words),
+    seconds=st.floats() | st.integers() | words,
+)
 codes = st.none() | st.sampled_from((0, 1, 3, -9, -11, 0xC0000005)) | st.integers(-70, 2**32)
 
 
-def outputs(marker: str) -> st.SearchStrategy[str]:
-    line = st.text(max_size=30) | objects.map(lambda one: marker + json.dumps(one)) | objects.map(json.dumps)
-    cut = st.builds(lambda one, at: (marker + json.dumps(one))[:at], objects, st.integers(0, 80))
-    return st.lists(line | cut | st.just(marker + "[" * 3000), max_size=8).map("\n".join)
+def outputs(marker: str, right: st.SearchStrategy[dict[str, object]]) -> st.SearchStrategy[str]:
+    whole = right.map(lambda one: marker + json.dumps(one))
+    cut = st.builds(lambda one, at: (marker + json.dumps(one))[:at], right, st.integers(0, 80))
+    rubbish = (
+        st.text(max_size=30) | cut | st.just(marker + "[" * 3000) | objects.map(lambda one: marker + json.dumps(one))
+    )
+    return st.lists(whole | whole | rubbish, max_size=6).map("\n".join) | whole | whole | whole
 
 
-def readings(marker: str) -> st.SearchStrategy[Reading[Completed]]:
-    done = st.builds(Completed, codes, outputs(marker), st.text(max_size=60), st.floats(0, 9))
+def readings(marker: str, right: st.SearchStrategy[dict[str, object]]) -> st.SearchStrategy[Reading[Completed]]:
+    done = st.builds(Completed, codes, outputs(marker, right), st.text(max_size=60), st.floats(0, 9))
     return done.map(Found) | st.builds(Absent, st.text(max_size=9)) | st.builds(Unknown, st.text(max_size=9))
 
 
@@ -52,7 +96,7 @@ def completed_json(done: Completed) -> dict[str, object]:
     return {"returncode": done.returncode, "stdout": done.stdout, "stderr": done.stderr, "seconds": done.seconds}
 
 
-@given(readings("envtool-environment:"), readings("envtool-environment:"))
+@given(readings("envtool-environment:", answers), readings("envtool-environment:", answers))
 def test_any_answer_is_an_environment_or_a_broken_one(isolated: Reading[Completed], plain: Reading[Completed]) -> None:
     recording = Recording()
     recording.keep("start", "environment", reading_to_json(isolated, completed_json))  # type: ignore[arg-type]
@@ -66,7 +110,7 @@ def test_any_answer_is_an_environment_or_a_broken_one(isolated: Reading[Complete
     repr(found).encode("utf-8")
 
 
-@given(readings("envtool-import:0123456789abcdef:"))
+@given(readings("envtool-import:0123456789abcdef:", stages))
 def test_any_answer_is_a_report(reading: Reading[Completed]) -> None:
     report = report_of(reading, 1.0)
     assert isinstance(report, ImportReport)
