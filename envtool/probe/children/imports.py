@@ -59,7 +59,7 @@ def last_lines(error, text):
     frames, trace = [], error.__traceback__
     while trace is not None:
         code = trace.tb_frame.f_code
-        if not code.co_filename.startswith("<") and code.co_name not in ("run", "work"):
+        if not code.co_filename.startswith("<") and code.co_filename != run.__code__.co_filename:
             frames.append((code.co_filename, trace.tb_lineno, code.co_name))
         trace = trace.tb_next
     lines = []
