@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from envtool.answers import Pin, Plan
+from envtool.plan.answers import Pin, Plan
 from envtool.versions import public
 
 SHELLS = ("posix", "powershell", "cmd")

@@ -10,7 +10,7 @@ ROOT = Path(envtool.__file__).parent
 
 # A layer may import from itself where `itself` is true, and from the layers below it.
 LAYERS = [
-    ("errors", "machine"),
+    ("errors", "machine", "versions"),
     ("environment", "verdicts"),
     ("data", "document_values", "spec"),
     ("catalog", "diagnosis", "machine_document"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from envtool.checks.check import Check, Evidence
-from envtool.companions import Fit, fits
+from envtool.catalog.companions import Fit, fits
 from envtool.environment import Build, Environment
 from envtool.machine import Absent, Found, found_or
 from envtool.verdicts import Verdict, failed, passed, skipped, unknown, warned

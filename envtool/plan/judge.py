@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from envtool.answers import Pin
-from envtool.builds import Build, CompanionWheel, Wheel
 from envtool.catalog import Catalog
-from envtool.kernels import Capability, cudnn_serves, runs_on
+from envtool.catalog.builds import Build, CompanionWheel, Wheel
+from envtool.catalog.kernels import Capability, cudnn_serves, runs_on
 from envtool.machine import Absent, Found
+from envtool.plan.answers import Pin
+from envtool.plan.targets import Target
 from envtool.spec import allows
-from envtool.targets import Target
 from envtool.versions import at_least, dotted, numbers_or_none
 
 Failure = tuple[str, str]  # kind of refusal, reason

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from envtool.catalog import COMPANIONS, Catalog, Release
-from envtool.companions import fits
-from envtool.kernels import Kernels
-from envtool.rows import File, Row
+from envtool.catalog.companions import fits
+from envtool.catalog.kernels import Kernels
+from envtool.catalog.rows import File, Row
 from envtool.versions import cuda_of, kind_of, numbers, variant_key
 
 PYTORCH_INDEX = "https://download.pytorch.org/whl/"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from envtool.builds import Build
+    from envtool.catalog.builds import Build
 
 
 @dataclass(frozen=True)

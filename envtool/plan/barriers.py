@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from envtool.answers import NoPlan
 from envtool.catalog import Catalog
 from envtool.errors import UsageError
 from envtool.machine import Found, Machine
+from envtool.plan.answers import NoPlan
+from envtool.plan.targets import platform_of
 from envtool.spec import CONDA_INSTALLERS, FAMILY, Request, Wanted, allows
-from envtool.targets import platform_of
 from envtool.versions import kind_of, numbers
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from envtool.rows import File
+from envtool.catalog.rows import File
 
 Capability = tuple[int, int]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from envtool.answers import NoPlan, Refusal
-from envtool.builds import Build
 from envtool.catalog import Catalog
-from envtool.judge import Failure
+from envtool.catalog.builds import Build
 from envtool.machine import Found, Machine
+from envtool.plan.answers import NoPlan, Refusal
+from envtool.plan.judge import Failure
+from envtool.plan.targets import Target
 from envtool.spec import Wanted, allows
-from envtool.targets import Target
 from envtool.versions import dotted, numbers, numbers_or_none
 
 # From what is mended most easily to what can't be: of several builds, the nearest one tells why there is no plan,

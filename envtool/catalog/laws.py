@@ -88,7 +88,8 @@ def every_release_has_companions(catalog: Catalog) -> Iterator[str]:
             for release in catalog.releases:
                 named = version in release.companions.of(package)
                 if named != (numbers(release.torch) >= since):
-                    yield f"releases.toml: torch {release.torch} and {package} {version}, open from {row.text('torch_from')}"
+                    since_text = row.text("torch_from")
+                    yield f"releases.toml: torch {release.torch} and {package} {version}, open from {since_text}"
 
 
 def floors_never_fall(catalog: Catalog) -> Iterator[str]:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from envtool.kernels import Capability, Kernels, runs_on
-from envtool.names import GpuNames
-from envtool.rows import File, Row
+from envtool.catalog.kernels import Capability, Kernels, runs_on
+from envtool.catalog.names import GpuNames
+from envtool.catalog.rows import File, Row
 from envtool.versions import cuda_of, dotted, numbers, public
 
 if TYPE_CHECKING:
-    from envtool.builds import Build, Wheel
+    from envtool.catalog.builds import Build, Wheel
 
 __all__ = ["FILES", "Capability", "Catalog", "Companions", "Kernels", "Release", "load", "parse", "runs_on"]
 
@@ -245,7 +245,7 @@ class Catalog:
     @cached_property
     def wheels(self) -> dict[tuple[str, str, str], Wheel]:
         """By package, version and platform."""
-        from envtool.builds import read_wheels
+        from envtool.catalog.builds import read_wheels
 
         return read_wheels(self.file("wheels"))
 
@@ -255,7 +255,7 @@ class Catalog:
 
     @cached_property
     def _builds(self) -> dict[str, tuple[Build, ...]]:
-        from envtool.builds import assemble
+        from envtool.catalog.builds import assemble
 
         return assemble(self)
 
@@ -322,7 +322,7 @@ def parse(texts: Mapping[str, str]) -> Catalog:
 
 def load(folder: str | None = None) -> Catalog:
     """The catalog that came with envtool, or one in another folder; each table is read when it is needed."""
-    folder = folder or os.path.join(os.path.dirname(os.path.abspath(__file__)), "data")
+    folder = folder or os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data")
 
     def read(name: str) -> str:
         with open(os.path.join(folder, f"{name}.toml"), encoding="utf-8") as file:

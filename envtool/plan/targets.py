@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from envtool.catalog import Catalog
-from envtool.kernels import Capability
+from envtool.catalog.kernels import Capability
 from envtool.machine import Absent, Found, Gpu, Machine, Reading, Unknown, found_or
 from envtool.versions import dotted, numbers_or_none
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from envtool.advice import Tried, constraints, hint_for, nearest, nothing_built, sentence, warnings
-from envtool.answers import NoPlan, Pin, Plan, Refusal
-from envtool.barriers import no_platform, pins_allow, refused_at_once
-from envtool.builds import Build
 from envtool.catalog import Catalog
+from envtool.catalog.builds import Build
 from envtool.errors import UsageError
-from envtool.judge import Demand, has_code, judge
 from envtool.machine import Found, Machine
+from envtool.plan.advice import Tried, constraints, hint_for, nearest, nothing_built, sentence, warnings
+from envtool.plan.answers import NoPlan, Pin, Plan, Refusal
+from envtool.plan.barriers import no_platform, pins_allow, refused_at_once
+from envtool.plan.judge import Demand, has_code, judge
+from envtool.plan.targets import Missing, Target, accelerators, last_resort, platform_of, unknown_gpus
 from envtool.spec import ACCELERATORS, Request, Wanted, read, rules_out_numpy_1
-from envtool.targets import Missing, Target, accelerators, last_resort, platform_of, unknown_gpus
 from envtool.versions import dotted, kind_of, numbers_or_none
 
 __all__ = ["NoPlan", "Pin", "Plan", "Refusal", "candidates", "resolve"]
