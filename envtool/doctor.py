@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from envtool.diagnosis import Diagnosis
 from envtool.environment import NOT_IMPORTED, BrokenEnvironment, Environment, ImportReport
 from envtool.machine import Absent, Found, HostPython, Machine, Reading, Unknown
 from envtool.probe.host import Host
+
+if TYPE_CHECKING:
+    from envtool.catalog import Catalog
+    from envtool.checks.check import Mender
+    from envtool.diagnosis import Diagnosis
 
 IMPORT_TIMEOUT = 120.0  # seconds: a cold network file system needs more than a minute
 
@@ -27,17 +34,20 @@ def examine(
 def ask(
     host: Host, *, python: str | None, do_import: bool, timeout: float = IMPORT_TIMEOUT
 ) -> tuple[Machine, Environment | BrokenEnvironment, Reading[ImportReport]]:
-    """All readings. Everything is started before anything is waited for."""
-    from envtool.probe.everything import start_machine
+    """All readings. Children are started as soon as they may be, and work is done while they run."""
     from envtool.probe.interpreter import choose_interpreter
     from envtool.probe.python import start, start_import
 
     try:
         choice = choose_interpreter(host, python)
-        # The machine first: its device files must be seen before anything loads NVIDIA's library, which may make them.
-        machine = start_machine(host, packages_path=choice.executable)
         environment = start(host, choice)
+        from envtool.probe.everything import start_machine
+
+        # Before torch is imported: the device files must be seen before NVIDIA's library, loaded as root, makes them.
+        machine = start_machine(host, packages_path=choice.executable)
         rehearsal = start_import(host, choice.executable, timeout=timeout) if do_import else None
+        import envtool.checks  # noqa: F401 - loaded while the children run, needed when they have answered
+
         found = environment()
         imports = _imports(found, rehearsal)
         return _with_python(machine(), found), found, imports
@@ -65,13 +75,36 @@ def _with_python(machine: Machine, environment: Environment | BrokenEnvironment)
     return replace(machine, python=Found(found))
 
 
+@dataclass(frozen=True)
+class MenderWhenNeeded:
+    """A mender that is imported when a line is asked for: a healthy environment doesn't wait for the resolver."""
+
+    machine: Machine
+    environment: Environment | BrokenEnvironment
+    catalog: Catalog
+
+    @cached_property
+    def _mender(self) -> Mender:
+        from envtool.checks.mend import EnvironmentMender
+
+        return EnvironmentMender(self.machine, self.environment, self.catalog)
+
+    def reinstall(self, *, accelerator: str = "auto") -> str | None:
+        return self._mender.reinstall(accelerator=accelerator)
+
+    def uninstall(self, *names: str) -> str:
+        return self._mender.uninstall(*names)
+
+    def install(self, *requirements: str) -> str:
+        return self._mender.install(*requirements)
+
+
 def judge(machine: Machine, environment: Environment | BrokenEnvironment, imports: Reading[ImportReport]) -> Diagnosis:
     """Every check's verdict on these readings. Pure, but for the catalog that it reads."""
     from envtool.catalog import load
     from envtool.checks import ALL, Evidence, run
-    from envtool.checks.mend import EnvironmentMender
+    from envtool.diagnosis import Diagnosis
 
     catalog = load()
-    mender = EnvironmentMender(machine, environment, catalog)
-    evidence = Evidence(machine, environment, imports, catalog, mender)
+    evidence = Evidence(machine, environment, imports, catalog, MenderWhenNeeded(machine, environment, catalog))
     return Diagnosis(machine, environment, imports, run(ALL, evidence))

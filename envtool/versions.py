@@ -17,6 +17,7 @@ def numbers(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in match.group().split("."))
 
 
+@lru_cache(maxsize=4096)
 def numbers_or_none(text: str) -> tuple[int, ...] | None:
     """As ``numbers``, None where the text is no version."""
     try:
@@ -35,6 +36,7 @@ def public(version: str) -> str:
     return version.partition("+")[0]
 
 
+@lru_cache(maxsize=1024)
 def dotted(capability: tuple[int, ...]) -> str:
     """``(8, 6)`` as "8.6"."""
     return ".".join(str(part) for part in capability)
@@ -49,6 +51,7 @@ def cuda_of(variant: str) -> tuple[int, int] | None:
     return int(digits[:-1]), int(digits[-1])
 
 
+@lru_cache(maxsize=256)
 def kind_of(variant: str) -> str:
     """The accelerator of a variant: cpu, cuda, rocm or xpu."""
     if cuda_of(variant) is not None:
@@ -56,6 +59,7 @@ def kind_of(variant: str) -> str:
     return "rocm" if variant.startswith("rocm") else variant
 
 
+@lru_cache(maxsize=256)
 def variant_key(variant: str) -> tuple[int, ...]:
     """Sorts the variants of one kind by their version: rocm7.2 before rocm7.14, cu128 before cu130."""
     cuda = cuda_of(variant)

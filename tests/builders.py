@@ -56,7 +56,10 @@ def laptop(**changes) -> Machine:
         container=Absent("no container"),
         rosetta=Absent("not macOS"),
         slurm=Absent("no Slurm"),
-        storage=(Storage("packages", "/home", 80 * GIB, 200 * GIB), Storage("temporary files", "/tmp", 20 * GIB, 20 * GIB)),
+        storage=(
+            Storage("packages", "/home", 80 * GIB, 200 * GIB),
+            Storage("temporary files", "/tmp", 20 * GIB, 20 * GIB),
+        ),
         shared_memory=Found(Storage("shared memory", "/dev/shm", 8 * GIB, 8 * GIB)),
         nvidia=Nvidia(
             status="absent",
@@ -110,7 +113,9 @@ def nodes(*missing, **closed):
     names = ("nvidia0", "nvidiactl", "nvidia-uvm")
     return Found(
         tuple(
-            DeviceNode(f"/dev/{n}", not closed.get("closed"), not closed.get("closed"), "0660", closed.get("group", "video"))
+            DeviceNode(
+                f"/dev/{n}", not closed.get("closed"), not closed.get("closed"), "0660", closed.get("group", "video")
+            )
             for n in names
             if n not in missing
         )
@@ -189,7 +194,9 @@ def environment(*builds: Build, distributions=(), **changes) -> Environment:
     return replace(healthy, **changes)
 
 
-def dist(name, version="1.0", location="/home/ana/course/.venv/lib/python3.12/site-packages", **changes) -> Distribution:
+def dist(
+    name, version="1.0", location="/home/ana/course/.venv/lib/python3.12/site-packages", **changes
+) -> Distribution:
     return replace(Distribution(name, version, location, "pip"), **changes)
 
 

@@ -19,7 +19,8 @@ LAYERS = [
     ("checks",),
     ("probe", "report", "write", "install", "lock", "scaffold", "setup", "smoke", "device"),
     ("doctor",),
-    ("cli", "__main__"),
+    ("cli",),
+    ("__main__",),
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 PURE = {name for names in LAYERS[:7] for name in names} - {"data"}

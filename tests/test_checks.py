@@ -394,6 +394,16 @@ BAD: dict[str, tuple[dict, str, tuple[str, ...]]] = {
         "fail",
         ("Numpy is not available",),
     ),
+    "import-not-tried": (
+        {"imports": report(stage("start", "crash", signal="SIGSEGV"), stage("torch", "not-reached"))},
+        "fail",
+        ("SIGSEGV", "before anything was imported"),
+    ),
+    "crash-at-exit": (
+        {"imports": report(stage("torch"), stage("cpu"), stage("exit", "crash", signal="SIGABRT"))},
+        "warn",
+        ("SIGABRT", "at its end"),
+    ),
     "cpu-computes": ({"imports": import_error("cpu", "wrong result", "AssertionError")}, "fail", ("wrong result",)),
     "fabricmanager": ({"machine": server(), "env": environment(CUDA), "imports": gpu_error("Error 802: system not yet initialized")}, "fail", ("802",)),
     "cuda-803": ({"machine": server(), "env": environment(CUDA), "imports": gpu_error("Error 803: unsupported display driver")}, "fail", ("803",)),

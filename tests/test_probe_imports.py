@@ -10,7 +10,8 @@ from interpreters import make_venv, package, python_of, script, site_packages
 
 from envtool.environment import ImportReport, Stage
 from envtool.machine import Absent, Found
-from envtool.probe.host import Completed, LiveHost
+from envtool.probe.child import Completed
+from envtool.probe.host import LiveHost
 from envtool.probe.imports import STAGES, report_of, start_import
 from envtool.probe.recording import RecordedHost, RecordingHost
 

@@ -6,7 +6,7 @@ import pytest
 
 from envtool.environment import Environment
 from envtool.probe.builds import Beside, read_build
-from envtool.probe.host import Completed
+from envtool.probe.child import Completed
 from envtool.probe.installed import channel_name, normalised
 from envtool.probe.interpreter import Choice
 from envtool.probe.prefix import abi_of, arch_of, manager_of, venv_settings

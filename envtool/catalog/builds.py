@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from envtool.catalog import COMPANIONS, Catalog, Release
 from envtool.catalog.companions import fits
-from envtool.catalog.kernels import Kernels
+from envtool.catalog.kernels import Capability, Kernels, cudnn_serves, runs_on
 from envtool.catalog.rows import File, Row
-from envtool.versions import cuda_of, kind_of, numbers, variant_key
+from envtool.versions import cuda_of, dotted, kind_of, numbers, variant_key
 
 PYTORCH_INDEX = "https://download.pytorch.org/whl/"
 
@@ -64,16 +65,34 @@ class Build:
     companions: Mapping[str, tuple[CompanionWheel, ...]]  # by package, the preferred one first
     numpy2: frozenset[str]
 
-    @property
+    @cached_property
     def kind(self) -> str:
         """cpu, cuda, rocm or xpu."""
         return kind_of(self.variant)
 
-    @property
+    @cached_property
     def cuda(self) -> str | None:
         """The CUDA runtime, "12.6"; None without CUDA."""
         cuda = cuda_of(self.variant)
         return f"{cuda[0]}.{cuda[1]}" if cuda else None
+
+    @cached_property
+    def _served(self) -> dict[Capability, bool]:
+        return {}  # asked again for each of a thousand machines
+
+    def serves(self, capability: Capability) -> bool:
+        """Does a CUDA build run on a GPU, its cuDNN too?"""
+        known = self._served.get(capability)
+        if known is None:
+            kernels = self.kernels
+            code = kernels is not None and self.cuda is not None and runs_on(kernels, capability, cuda=self.cuda)
+            known = self._served[capability] = code and kernels is not None and cudnn_serves(kernels, capability)
+        return known
+
+    @cached_property
+    def compiled_for(self) -> str:
+        """Its compute capabilities in words."""
+        return ", ".join(dotted(code) for code in self.kernels.sm) if self.kernels else "nothing that is known"
 
     def __str__(self) -> str:
         return f"torch {self.torch} ({self.variant})"

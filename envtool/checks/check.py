@@ -88,17 +88,14 @@ class Check:
 def run(checks: Iterable[Check], evidence: Evidence) -> tuple[Verdict, ...]:
     """Every check's verdict, in order. A check whose need failed is skipped; one that crashes is unknown."""
     verdicts: dict[str, Verdict] = {}
+    out: set[str] = set()  # what failed, and what waits for it
     for check in checks:
-        verdict = _blocked(check, verdicts) or _judged(check, evidence)
+        need = next((need for need in check.needs if need in out), None)
+        verdict = skipped(f"waits for {need}") if need else _judged(check, evidence)
+        if need or verdict.status is Status.FAIL:
+            out.add(check.code)
         verdicts[check.code] = replace(verdict, code=check.code, title=check.title)
     return tuple(verdicts.values())
-
-
-def _blocked(check: Check, verdicts: dict[str, Verdict]) -> Verdict | None:
-    for need in check.needs:
-        if need in verdicts and verdicts[need].status in (Status.FAIL, Status.UNKNOWN):
-            return skipped(f"waits for {need}")
-    return None
 
 
 def _judged(check: Check, evidence: Evidence) -> Verdict:

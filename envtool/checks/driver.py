@@ -7,6 +7,8 @@ from envtool.machine import Absent, Found, Machine, Nvidia, Unknown, found_or
 from envtool.verdicts import Verdict, failed, passed, skipped, unknown, warned
 
 REBOOT = "sudo reboot"
+NOVA = ("nova_core", "nova-core")  # the module, and the name under which it binds
+OTHER_DRIVERS = ("nouveau", *NOVA)
 
 
 def _is_wsl(machine: Machine) -> bool:
@@ -22,8 +24,9 @@ def _card_names(nvidia: Nvidia) -> str:
     return ", ".join(dict.fromkeys(names)) or "an NVIDIA GPU"
 
 
-def _unused(evidence: Evidence, message: str, hint: str, *, command: bool = False) -> Verdict:
+def _unused(evidence: Evidence, message: str, hint: str, *, command: bool | None = None) -> Verdict:
     """A GPU that nobody drives: a failure for a CUDA build, else only a chance missed."""
+    command = hint.startswith("sudo ") if command is None else command
     if evidence.cuda_build:
         return failed(message, hint=hint, command=command)
     return warned(f"{message} PyTorch runs on the CPU meanwhile.", hint=hint, command=command)
@@ -114,7 +117,7 @@ def a_driver_is_installed(evidence: Evidence) -> Verdict:
     nvidia = evidence.machine.nvidia
     if nvidia.nvml_state not in ("library-not-found", "not-asked") or not nvidia.cards:
         return skipped("no NVIDIA card without a driver")
-    if _bound_to(nvidia, "nouveau") or _bound_to(nvidia, "nova_core") or _in_container(evidence.machine):
+    if _bound_to(nvidia, *OTHER_DRIVERS) or _in_container(evidence.machine):
         return skipped("another check explains it")
     install = {
         "windows": "install the driver from https://www.nvidia.com/drivers and restart",
@@ -138,8 +141,8 @@ def _linux_driver_hint(machine: Machine) -> str:
     return "install your distribution's NVIDIA driver package, then restart"
 
 
-def _bound_to(nvidia: Nvidia, driver: str) -> bool:
-    return any(card.driver == Found(driver) for card in nvidia.cards)
+def _bound_to(nvidia: Nvidia, *drivers: str) -> bool:
+    return any(found_or(card.driver, "") in drivers for card in nvidia.cards)
 
 
 def nouveau_is_off(evidence: Evidence) -> Verdict:
@@ -161,7 +164,7 @@ def nova_is_off(evidence: Evidence) -> Verdict:
     nvidia = evidence.machine.nvidia
     if not nvidia.cards:
         return skipped("no NVIDIA card seen")
-    if not (_bound_to(nvidia, "nova_core") or _bound_to(nvidia, "nova-core")):
+    if not _bound_to(nvidia, *NOVA):
         return passed("nova_core holds no card")
     return _unused(
         evidence,
@@ -176,7 +179,7 @@ def driver_is_loaded(evidence: Evidence) -> Verdict:
     nvidia = evidence.machine.nvidia
     if nvidia.nvml_state != "driver-not-loaded":
         return skipped("NVML does not say so") if nvidia.nvml_state != "ok" else passed("the kernel module answers")
-    if _bound_to(nvidia, "nouveau") or _bound_to(nvidia, "nova_core") or _in_container(evidence.machine):
+    if _bound_to(nvidia, *OTHER_DRIVERS) or _in_container(evidence.machine):
         return skipped("another check explains it")
     if not nvidia.cards and not _node_present(nvidia):
         return warned(

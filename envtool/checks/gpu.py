@@ -208,6 +208,13 @@ def mig_has_instances(evidence: Evidence) -> Verdict:
 # ── which GPUs CUDA may see ──────────────────────────────────────────────────────────────────────
 
 
+def _set(evidence: Evidence, name: str, value: str) -> str:
+    """The line that sets a variable, in the shell of this system."""
+    if evidence.machine.os == "windows":
+        return f'$env:{name} = "{value}"'
+    return f"export {name}={value}"
+
+
 def something_is_visible(evidence: Evidence) -> Verdict:
     """An empty CUDA_VISIBLE_DEVICES, or -1, hides every GPU."""
     match evidence.machine.nvidia.visible_devices:
@@ -234,7 +241,15 @@ def every_named_gpu_exists(evidence: Evidence) -> Verdict:
     if not value or value.startswith("-1") or value == "NoDevFiles" or not evidence.machine.nvidia.gpus:
         return skipped("nothing is named")
     entries = [entry.strip() for entry in value.split(",")]
-    bad = next((entry for n, entry in enumerate(entries) if not _names_a_gpu(evidence, entry, entries[:n])), None)
+    if "-1" in entries:  # it ends the list on purpose
+        entries = entries[: entries.index("-1")]
+    if len(set(entries)) < len(entries):
+        return failed(
+            f"CUDA_VISIBLE_DEVICES={value} names a GPU twice; CUDA then hides them all.",
+            hint=_set(evidence, "CUDA_VISIBLE_DEVICES", _healthy_list(evidence) or "0"),
+            command=True,
+        )
+    bad = next((entry for entry in entries if not _names_a_gpu(evidence, entry)), None)
     if bad is None:
         return passed(f"CUDA_VISIBLE_DEVICES={value}")
     count = len(evidence.machine.nvidia.gpus)
@@ -242,14 +257,12 @@ def every_named_gpu_exists(evidence: Evidence) -> Verdict:
         f"CUDA_VISIBLE_DEVICES={value} names {bad!r}, but this machine has GPU 0"
         + (f" to {count - 1}" if count > 1 else " only")
         + "; CUDA hides that entry and all after it.",
-        hint=f"export CUDA_VISIBLE_DEVICES={_healthy_list(evidence) or 0}",
-        command=evidence.machine.os != "windows",
+        hint=_set(evidence, "CUDA_VISIBLE_DEVICES", _healthy_list(evidence) or "0"),
+        command=True,
     )
 
 
-def _names_a_gpu(evidence: Evidence, entry: str, before: list[str]) -> bool:
-    if entry in before:
-        return False  # a repeated entry hides everything
+def _names_a_gpu(evidence: Evidence, entry: str) -> bool:
     if entry.isdigit():
         return int(entry) < len(evidence.machine.nvidia.gpus)
     uuids = [found_or(gpu.uuid, "") for gpu in evidence.gpus]
@@ -262,11 +275,13 @@ def order_is_the_same(evidence: Evidence) -> Verdict:
     names = {found_or(gpu.name, "") for gpu in evidence.gpus}
     if len(names) < 2:
         return skipped("all GPUs are alike")
+    if evidence.machine.nvidia.device_order == Found("PCI_BUS_ID"):
+        return passed("both go by the bus")
     return warned(
         f"The GPUs differ ({', '.join(sorted(names))}): PyTorch's cuda:0 may be another one than nvidia-smi's GPU 0.",
-        hint="export CUDA_DEVICE_ORDER=PCI_BUS_ID",
+        hint=_set(evidence, "CUDA_DEVICE_ORDER", "PCI_BUS_ID"),
         command=True,
-    ) if evidence.machine.nvidia.device_order != Found("PCI_BUS_ID") else passed("both go by the bus")  # fmt: skip
+    )
 
 
 # ── wear and use ─────────────────────────────────────────────────────────────────────────────────

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from envtool.checks.check import Check, Evidence
 from envtool.environment import Stage
 from envtool.machine import Absent, Found, Unknown
-from envtool.verdicts import Json, Verdict, failed, passed, skipped, unknown
+from envtool.verdicts import Json, Verdict, failed, passed, skipped, unknown, warned
 
 
 def _stage(evidence: Evidence, name: str) -> Stage | Verdict:
@@ -19,6 +19,9 @@ def _stage(evidence: Evidence, name: str) -> Stage | Verdict:
         case Unknown(reason):
             return unknown(f"the import could not be tried: {reason}")
         case Found(report):
+            start = report.stage("start")
+            if start is not None and start.outcome != "ok":
+                return unknown(f"the import could not be tried: Python {_how_it_ended(start)}")
             stage = report.stage(name)
     if stage is None or stage.outcome in ("not-installed", "not-planned"):
         return skipped(f"{name} is not installed or not there")
@@ -55,15 +58,28 @@ def _reinstall(evidence: Evidence) -> tuple[str, bool]:
 
 @dataclass(frozen=True)
 class Cause:
-    """A known cause: any of ``words`` in the failure's text, or one of ``signals``; ``hint`` may hold {library}."""
+    """A known cause: any of ``words`` in the failure's text, or one of ``signals``.
+
+    ``library_path``: where LD_LIBRARY_PATH is set, that is where it comes from, and unsetting it is the mend.
+    """
 
     message: str
     hint: str
     words: tuple[str, ...] = ()
     signals: tuple[str, ...] = ()
     command: bool = False
+    library_path: bool = False
+
+    def mend(self, evidence: Evidence) -> tuple[str, bool]:
+        """The hint here, and whether it is a command."""
+        if self.library_path and isinstance(evidence.machine.ld_library_path, Found):
+            return "unset LD_LIBRARY_PATH", True
+        if self.hint == REINSTALL:
+            return _reinstall(evidence)
+        return self.hint, self.command
 
 
+REINSTALL = "reinstall"  # in place of a hint: the line that reinstalls the trio
 CAUSES: dict[str, Cause] = {
     "noexec-mount": Cause(
         "The environment lies on a file system that forbids running programs (mounted noexec).",
@@ -77,21 +93,21 @@ CAUSES: dict[str, Cause] = {
     ),
     "glibcxx": Cause(
         "An older libstdc++ is loaded before the one that is needed.",
-        "unset LD_LIBRARY_PATH",
+        "use a newer system or container, or in conda: conda install -c conda-forge libstdcxx-ng",
         words=("GLIBCXX_", "CXXABI_"),
-        command=True,
+        library_path=True,
     ),
     "nvjitlink-mismatch": Cause(
         "CUDA libraries of another version are found first.",
-        "unset LD_LIBRARY_PATH",
+        REINSTALL,
         words=("__nvJitLink",),
-        command=True,
+        library_path=True,
     ),
     "nccl-symbol": Cause(
         "Another NCCL library is found before torch's own.",
-        "unset LD_LIBRARY_PATH",
+        REINSTALL,
         words=("undefined symbol: nccl",),
-        command=True,
+        library_path=True,
     ),
     "mkl-ijit": Cause(
         "MKL 2024.1 and newer lack a symbol that this build of torch needs.",
@@ -125,18 +141,18 @@ CUDA_CAUSES: dict[str, Cause] = {
     "fabricmanager": Cause(
         "CUDA answers 802: the NVSwitch fabric of this server is not up.",
         "sudo systemctl enable --now nvidia-fabricmanager",
-        words=("802", "system not yet initialized"),
+        words=("rror 802", "system not yet initialized"),
         command=True,
     ),
     "cuda-803": Cause(
         "CUDA answers 803: libcuda and the kernel module are of different drivers.",
         "restart the machine; in a container, remove the image's own libcuda",
-        words=("803", "unsupported display driver"),
+        words=("rror 803", "unsupported display driver"),
     ),
     "cuda-compat": Cause(
         "CUDA answers 804: a compatibility libcuda is loaded that this GPU does not support.",
         "take …/cuda/compat out of LD_LIBRARY_PATH, or delete /usr/local/cuda/compat in the image",
-        words=("804", "forward compatibility was attempted"),
+        words=("rror 804", "forward compatibility was attempted"),
     ),
     "cuda-stub-library": Cause(
         "A stub libcuda, made for compiling only, is loaded in place of the driver's.",
@@ -146,7 +162,7 @@ CUDA_CAUSES: dict[str, Cause] = {
     "cuda-unknown-error": Cause(
         "CUDA answers 999, unknown error, although the driver answers; often after a suspended laptop woke up.",
         "sudo rmmod nvidia_uvm && sudo modprobe nvidia_uvm",
-        words=("CUDA unknown error", "999"),
+        words=("rror 999", "CUDA unknown error"),
         command=True,
     ),
 }
@@ -171,10 +187,11 @@ def _import_cause(code: str) -> Callable[[Evidence], Verdict]:
         for stage in report.stages:
             if stage.outcome in ("error", "crash") and stage.name in IMPORTS and _known(stage, CAUSES) == code:
                 cause = CAUSES[code]
+                hint, command = cause.mend(evidence)
                 return failed(
                     f"`import {stage.name}` {_how_it_ended(stage)}. {cause.message}",
-                    hint=cause.hint,
-                    command=cause.command,
+                    hint=hint,
+                    command=command,
                     evidence=_facts(stage),
                 )
         return passed("no import failed so")
@@ -241,6 +258,34 @@ def _imports(evidence: Evidence, package: str) -> Verdict:
         + (f" The library {missing} is missing." if missing and missing not in (stage.message or "") else ""),
         hint=hint,
         command=command,
+        evidence=_facts(stage),
+    )
+
+
+def import_could_be_tried(evidence: Evidence) -> Verdict:
+    """The process that was to import torch ended, or hung, before it came to that."""
+    start = evidence.report.stage("start") if evidence.report else None
+    if evidence.report is None:
+        return skipped("not imported")
+    if start is None or start.outcome == "ok":
+        return passed("it was tried")
+    return failed(
+        f"Python {_how_it_ended(start)} before anything was imported.",
+        hint="start Python in this folder by hand and look at its first message",
+        evidence=_facts(start),
+    )
+
+
+def python_ends_well(evidence: Evidence) -> Verdict:
+    """Everything was imported and computed, and then the process crashed while it ended."""
+    if evidence.report is None:
+        return skipped("not imported")
+    stage = evidence.report.stage("exit")
+    if stage is None or stage.outcome == "ok":
+        return passed("Python ends without a crash")
+    return warned(
+        f"After everything had worked, Python {_how_it_ended(stage)} at its end.",
+        hint="results are safe; a library crashes while it is unloaded, so watch the exit codes of your jobs",
         evidence=_facts(stage),
     )
 
@@ -321,9 +366,14 @@ CHECKS = (
             ("memory-kill", "There is memory enough to import"),
         )
     ),
+    Check("import-not-tried", "Python comes as far as the imports", "PyTorch", import_could_be_tried,
+          needs=("python-plain-start", "stdlib-shadow", "file-named-torch", "folder-named-torch")),
     Check(
         "torch-import", "`import torch` works", "PyTorch", torch_imports,
-        needs=("stdlib-shadow", "file-named-torch", "folder-named-torch", "two-torch-installs", "no-deps-install"),
+        needs=(
+            "import-not-tried", "stdlib-shadow", "file-named-torch", "folder-named-torch", "two-torch-installs",
+            "no-deps-install",
+        ),
     ),
     Check(
         "torchvision-import", "`import torchvision` works", "PyTorch", torchvision_imports,
@@ -337,6 +387,7 @@ CHECKS = (
         "numpy-bridge", "Tensors and NumPy exchange data", "PyTorch", numpy_bridge_works,
         needs=("torch-import", "numpy2-old-torch"),
     ),
+    Check("crash-at-exit", "Python ends without a crash", "PyTorch", python_ends_well, needs=("torch-import",)),
     Check("cpu-computes", "The CPU computes", "PyTorch", cpu_computes, needs=("torch-import",)),
     *(
         Check(code, title, "GPU", _cuda_cause(code), needs=GPU_NEEDS)

@@ -53,7 +53,9 @@ def plain_start_works(evidence: Evidence) -> Verdict:
     match env.plain_start:
         case Found(_):
             return passed("it starts in this folder and shell")
-        case Absent(reason) | Unknown(reason):
+        case Unknown(reason):
+            return unknown(f"a plain start was not tried: {reason}")
+        case Absent(reason):
             return failed(
                 f"Python starts alone but not in this folder and shell: {reason}",
                 hint="unset PYTHONHOME PYTHONPATH" if _has(env, "PYTHONPATH") else "start it in an empty folder",

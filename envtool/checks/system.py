@@ -33,19 +33,26 @@ def glibc_is_new_enough(evidence: Evidence) -> Verdict:
     libc = found_or(evidence.machine.libc, Libc("", ""))
     if libc.name != "glibc":
         return skipped("not a glibc system")
+    if evidence.torch is not None:
+        return passed(f"glibc {libc.version}, and torch is installed")
+    floor = evidence.catalog.newest_glibc_floor(evidence.platform)
+    if floor is None:
+        return skipped("the catalog knows no floor for this platform")
+    return _glibc_verdict(evidence, libc.version, floor)
+
+
+def _glibc_verdict(evidence: Evidence, version: str, floor: str) -> Verdict:
     from packaging.version import InvalidVersion, Version
 
-    floor = evidence.catalog.newest_glibc_floor(evidence.platform)
     try:
-        if floor is None or Version(libc.version) >= Version(floor):
-            return passed(f"glibc {libc.version}")
+        enough = Version(version) >= Version(floor)
     except InvalidVersion:
-        return unknown(f"glibc calls itself {libc.version!r}")
-    if evidence.torch is not None:
-        return passed(f"glibc {libc.version} suits the torch that is installed")
+        return unknown(f"glibc calls itself {version!r}")
+    if enough:
+        return passed(f"glibc {version}")
     mend = evidence.mender.reinstall()
     return warned(
-        f"glibc {libc.version} is too old for the newest torch, which needs {floor}; an older torch fits.",
+        f"glibc {version} is too old for the newest torch, which needs {floor}; an older torch fits.",
         hint=mend or "use a newer system or a container",
         command=mend is not None,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from envtool.catalog import Catalog
 from envtool.catalog.builds import Build
@@ -11,8 +12,8 @@ from envtool.errors import UsageError
 from envtool.machine import Found, Machine
 from envtool.plan.advice import Tried, constraints, hint_for, nearest, nothing_built, sentence, warnings
 from envtool.plan.answers import NoPlan, Pin, Plan, Refusal
-from envtool.plan.barriers import no_platform, pins_allow, refused_at_once
-from envtool.plan.judge import Demand, has_code, judge
+from envtool.plan.barriers import no_platform, refused_at_once, torches
+from envtool.plan.judge import Demand, judge
 from envtool.plan.targets import Missing, Target, accelerators, last_resort, platform_of, unknown_gpus
 from envtool.spec import ACCELERATORS, Request, Wanted, read, rules_out_numpy_1
 from envtool.versions import dotted, kind_of, numbers_or_none
@@ -128,19 +129,20 @@ def _serve(search: _Search, target: Target) -> Plan | NoPlan:
 
 
 def _ever_served(search: _Search, capability: tuple[int, int]) -> bool:
-    return any(has_code(build, capability) for build in search.catalog.builds(search.platform))
+    return any(build.serves(capability) for build in search.catalog.builds(search.platform))
 
 
 def _try_builds(search: _Search, target: Target) -> Plan | NoPlan:
     tried: list[Tried] = []
     refusals: list[Refusal] = []
     demand = _demand(search, target)
+    allowed = torches(search.wanted, search.catalog)
     newest = _newest_without_build(search, target)
     if newest is not None:
         reason = f"there is no {target.kind} build for {search.platform.replace('_', ' on ', 1)}"
         refusals.append(Refusal(newest, None, "no_wheel_for_platform", reason))
     for build in candidates(search.catalog, search.platform, target.kind):
-        if not pins_allow(search.wanted, search.catalog, build.torch):
+        if build.torch not in allowed:
             continue
         if search.wanted.variant not in {None, build.variant}:
             continue
@@ -156,20 +158,19 @@ def _newest_without_build(search: _Search, target: Target) -> str | None:
     """The newest torch that the pins allow, where this platform has no build of it for the accelerator."""
     if search.wanted.variant is not None:
         return None
-    newest = next(r.torch for r in search.catalog.releases if pins_allow(search.wanted, search.catalog, r.torch))
+    newest = torches(search.wanted, search.catalog)[0]
     built = any(b.torch == newest for b in candidates(search.catalog, search.platform, target.kind))
     return None if built else newest
 
 
-def candidates(catalog: Catalog, platform: str, kind: str) -> Iterator[Build]:
+@lru_cache(maxsize=64)
+def candidates(catalog: Catalog, platform: str, kind: str) -> tuple[Build, ...]:
     """The builds for an accelerator, best first. CPU builds on Linux come from the PyTorch index, never from PyPI."""
-    for build in catalog.builds(platform):
-        if kind in {"cpu", "mps"}:
-            where = "pytorch-index" if platform.startswith("linux") or platform == "windows_arm64" else "pypi"
-            if build.kind == "cpu" and build.source == where:
-                yield build
-        elif build.kind == kind:
-            yield build
+    builds = catalog.builds(platform)
+    if kind not in {"cpu", "mps"}:
+        return tuple(build for build in builds if build.kind == kind)
+    place = "pytorch-index" if platform.startswith("linux") or platform == "windows_arm64" else "pypi"
+    return tuple(build for build in builds if build.kind == "cpu" and build.source == place)
 
 
 def _demand(search: _Search, target: Target) -> Demand:
@@ -181,6 +182,7 @@ def _demand(search: _Search, target: Target) -> Demand:
         system = numbers_or_none(machine.libc.value.version)
     elif machine.os == "macos" and isinstance(machine.os_version, Found):
         system = numbers_or_none(machine.os_version.value)
+    firsts = {search.catalog.first_driver(capability, target.driver_os) for capability, _ in target.capabilities}
     return Demand(
         os=machine.os,
         abi=python.value.abi.replace("cp37m", "cp37"),
@@ -188,7 +190,7 @@ def _demand(search: _Search, target: Target) -> Demand:
         system=system,
         packages=tuple((name, search.wanted.specifier(name)) for name in search.wanted.companions),
         target=target,
-        catalog=search.catalog,
+        first_drivers=tuple(first for first in firsts if first is not None),
         include_unverified=search.request.include_unverified,
         numpy2=rules_out_numpy_1(search.wanted.specifier("numpy")),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from envtool.catalog import Catalog
 from envtool.errors import UsageError
 from envtool.machine import Found, Machine
@@ -47,6 +49,7 @@ def _channel(request: Request, wanted: Wanted, catalog: Catalog) -> NoPlan:
     raise UsageError("conda packages are not in the catalog", hint="use --installer pip or uv")
 
 
+@lru_cache(maxsize=256)
 def _pins_can_be_met(wanted: Wanted, catalog: Catalog) -> NoPlan | None:
     """Are there such versions at all, and does one torch go with all of them?"""
     releases = catalog.releases
@@ -60,19 +63,24 @@ def _pins_can_be_met(wanted: Wanted, catalog: Catalog) -> NoPlan | None:
         if not any(allows(specifier, version) for version in versions):
             message = f"no {package}{specifier} is in the catalog of {catalog.date}, whose newest torch is {newest}"
             return NoPlan("no_such_version", message, "ask for another version, or run `envtool catalog update`")
-    if not any(pins_allow(wanted, catalog, r.torch) for r in releases):
+    if not torches(wanted, catalog):
         asked = ", ".join(f"{name}{spec}" for name, spec in wanted.specifiers if spec)
         return NoPlan("conflicting_pins", f"no torch goes with {asked}", "leave out all pins but one")
     return None
 
 
-def pins_allow(wanted: Wanted, catalog: Catalog, torch: str) -> bool:
-    """Does a torch, with some version of each companion that goes with it, meet the pins?"""
-    companions = catalog.companions(torch)
-    return allows(wanted.specifier("torch"), torch) and companions is not None and all(
-        any(allows(wanted.specifier(package), version) for version in companions.of(package))
-        for package in wanted.companions
-    )  # fmt: skip
+@lru_cache(maxsize=256)
+def torches(wanted: Wanted, catalog: Catalog) -> tuple[str, ...]:
+    """The releases that meet the pins with some version of each companion, newest first."""
+    return tuple(
+        release.torch
+        for release in catalog.releases
+        if allows(wanted.specifier("torch"), release.torch)
+        and all(
+            any(allows(wanted.specifier(package), version) for version in release.companions.of(package))
+            for package in wanted.companions
+        )
+    )
 
 
 def no_platform(machine: Machine) -> NoPlan:

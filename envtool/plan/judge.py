@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from envtool.catalog import Catalog
 from envtool.catalog.builds import Build, CompanionWheel, Wheel
-from envtool.catalog.kernels import Capability, cudnn_serves, runs_on
+from envtool.catalog.kernels import runs_on
 from envtool.machine import Absent, Found
 from envtool.plan.answers import Pin
 from envtool.plan.targets import Target
 from envtool.spec import allows
-from envtool.versions import at_least, dotted, numbers_or_none
+from envtool.versions import at_least, dotted, numbers, numbers_or_none
 
 Failure = tuple[str, str]  # kind of refusal, reason
 
@@ -27,7 +26,7 @@ class Demand:
     system: tuple[int, ...] | None
     packages: tuple[tuple[str, str], ...]  # companions and their specifiers
     target: Target
-    catalog: Catalog
+    first_drivers: tuple[str, ...]  # the oldest driver that knows each GPU, as far as there is such a limit
     include_unverified: bool
     numpy2: bool = False  # a NumPy is asked for that is 2 or newer
 
@@ -100,17 +99,9 @@ def _companion(build: Build, package: str, specifier: str, demand: Demand) -> tu
 # ── GPU and driver ───────────────────────────────────────────────────────────────────────────────
 
 
-def has_code(build: Build, capability: Capability) -> bool:
-    """Does a CUDA build run on a GPU, its cuDNN too?"""
-    kernels = build.kernels
-    if kernels is None or build.cuda is None:
-        return False
-    return runs_on(kernels, capability, cuda=build.cuda) and cudnn_serves(kernels, capability)
-
-
 def _code(build: Build, target: Target) -> Iterator[Failure]:
     left_out = [f"{name} ({dotted(capability)})" for capability, name in target.capabilities
-                if not has_code(build, capability)]  # fmt: skip
+                if not build.serves(capability)]  # fmt: skip
     left_out += [f"{name} ({gfx})" for gfx, name in target.gfx if build.gfx is not None and gfx not in build.gfx]
     if target.gfx and build.gfx is None:
         yield "gpu_arch_unsupported", "is compiled for AMD targets that are not known"
@@ -126,7 +117,7 @@ def _why(build: Build, target: Target) -> str:
         return ": what it is compiled for is not known"
     if all(runs_on(kernels, capability, cuda=build.cuda) for capability, _ in target.capabilities):
         return f": its cuDNN serves {dotted(kernels.cudnn_from or ())} and newer"
-    return f"; it is compiled for {', '.join(dotted(code) for code in kernels.sm)}"
+    return f"; it is compiled for {build.compiled_for}"
 
 
 def _driver(build: Build, demand: Demand) -> Iterator[Failure]:
@@ -134,14 +125,13 @@ def _driver(build: Build, demand: Demand) -> Iterator[Failure]:
     if build.kind != "cuda" or isinstance(target.driver, Absent):
         return
     floor = build.driver_floors.get(target.driver_os)
-    firsts = [demand.catalog.first_driver(capability, target.driver_os) for capability, _ in target.capabilities]
-    floors = [text for text in (floor, *firsts) if text]
-    needed = max(floors, key=lambda text: numbers_or_none(text) or (), default=None)
-    found = numbers_or_none(target.driver.value) if isinstance(target.driver, Found) else None
-    if floor is None or needed is None:
+    if floor is None:
         yield "driver_unknown", f"the driver that {build.variant} needs is not known"
-    elif found is None:
+        return
+    needed = max((floor, *demand.first_drivers), key=numbers)
+    found = numbers_or_none(target.driver.value) if isinstance(target.driver, Found) else None
+    if found is None:
         yield "driver_unknown", f"needs driver >= {needed}, and the driver is not known"
-    elif not at_least(found, numbers_or_none(needed) or ()):
+    elif not at_least(found, numbers(needed)):
         assert isinstance(target.driver, Found)
         yield "driver_too_old", f"needs driver >= {needed}, found {target.driver.value}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from envtool.probe.host import Completed
+from envtool.probe.child import Completed
 from envtool.verdicts import Json
 
 Answer = Mapping[str, Json]

@@ -20,8 +20,9 @@ from envtool.probe.answer import (
     text_of,
     texts_of,
 )
+from envtool.probe.child import Child, Completed
 from envtool.probe.children import BOOT, child_file
-from envtool.probe.host import Child, Completed, Host
+from envtool.probe.host import Host
 
 STAGES = ("torch", "torchvision", "torchaudio", "numpy-bridge", "cpu")  # then what the build is made for
 _OUTCOMES = ("ok", "error", "not-installed", "not-reached", "absent")

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from envtool.machine import Absent, Found, Nvidia, PciCard, Reading, Unknown
-from envtool.probe.host import Child, Host
+from envtool.probe.child import Child
+from envtool.probe.host import Host
 from envtool.probe.nvidia_signs import linux_signs, nvml_files, seen, windows_signs
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import signal
 from dataclasses import dataclass
 
 from envtool.machine import Absent, Found, Gpu, Reading, Unknown
-from envtool.probe.host import Completed
+from envtool.probe.child import Completed
 from envtool.probe.nvidia_signs import version_in_name
 from envtool.probe.nvml_codes import meaning_of, state_of
 from envtool.probe.nvml_gpu import read_gpus

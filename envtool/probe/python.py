@@ -10,8 +10,9 @@ from envtool.environment import BrokenEnvironment, Environment
 from envtool.errors import UsageError
 from envtool.machine import Absent, Found, Reading, Unknown
 from envtool.probe.answer import Answer, answers_in, ending, last_words, lines_of, shown, text_of
+from envtool.probe.child import Child, Completed
 from envtool.probe.children import BOOT, child_file
-from envtool.probe.host import Child, Completed, Host
+from envtool.probe.host import Host
 from envtool.probe.imports import start_import
 from envtool.probe.installed import (
     builds_of,

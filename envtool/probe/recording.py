@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from envtool.errors import EnvtoolError, UsageError
 from envtool.machine import Absent, Found, Reading, Unknown
-from envtool.probe.host import Child, Completed, Host
+from envtool.probe.child import Child, Completed
+from envtool.probe.host import Host
 from envtool.verdicts import Json
 
 RECORDING_SCHEMA = "envtool.recording/1"
@@ -149,6 +150,8 @@ class RecordingHost:
         env: Mapping[str, str] | None = None,
     ) -> Child:
         child = self.host.start(question, argv, timeout=timeout, cwd=cwd, env=env)
+        # A program may be started and never waited for; a strict replay starts it again.
+        self.recording.keep("start", question, {"unknown": "nobody waited for its answer"})
 
         def keep(answer: Reading[Completed]) -> None:
             self.recording.keep("start", question, reading_to_json(answer, _completed_to_json))

@@ -9,7 +9,8 @@ from dataclasses import replace
 from envtool.machine import Absent, Found, Libc, Machine, Reading, Unknown
 from envtool.probe import hardware, surroundings
 from envtool.probe.apple import Sysctl, is_apple_silicon, start_sysctl
-from envtool.probe.host import Child, Host
+from envtool.probe.child import Child
+from envtool.probe.host import Host
 from envtool.verdicts import Json
 
 OS_NAMES = {"linux": "linux", "darwin": "macos", "win32": "windows"}

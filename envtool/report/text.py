@@ -7,6 +7,7 @@ from textwrap import wrap
 
 from envtool.checks import ALL, GROUPS
 from envtool.diagnosis import Diagnosis
+from envtool.environment import BrokenEnvironment
 from envtool.report import facts
 from envtool.verdicts import Status, Verdict
 
@@ -96,8 +97,10 @@ def group_lines(diagnosis: Diagnosis) -> dict[str, str]:
     }
 
 
-def group_status(diagnosis: Diagnosis, group: str) -> Status:
-    """The worst verdict of a group."""
+def group_status(diagnosis: Diagnosis, group: str) -> Status | None:
+    """The worst verdict of a group; None for packages that nobody could look at."""
+    if group == "PyTorch" and isinstance(diagnosis.environment, BrokenEnvironment):
+        return None
     groups = {check.code: check.group for check in ALL}
     statuses = {v.status for v in diagnosis.verdicts if groups.get(v.code) == group}
     return next((status for status in SEVERITY if status in statuses), Status.PASS)

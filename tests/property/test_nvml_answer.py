@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from envtool.machine import NVML_STATES, Absent, Found, Nvidia, Unknown
 from envtool.probe import nvidia
-from envtool.probe.host import Completed
+from envtool.probe.child import Completed
 from envtool.probe.nvml_answer import parse
 from envtool.probe.nvml_lines import MARKER
 from envtool.probe.recording import RecordedHost, Recording

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from envtool.environment import BrokenEnvironment, Environment, ImportReport
 from envtool.machine import Absent, Found, Reading, Unknown
 from envtool.probe.builds import Beside, assignments, read_build
-from envtool.probe.host import Completed
+from envtool.probe.child import Completed
 from envtool.probe.imports import STAGES, report_of
 from envtool.probe.installed import channel_name
 from envtool.probe.interpreter import Choice
