@@ -47,9 +47,9 @@ class CompanionWheel:
     problem: str | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Build:
-    """One torch from one place: a row to choose or to refuse."""
+    """One torch from one place: a row to choose or to refuse. Compared by identity: a catalog holds each once."""
 
     torch: str
     variant: str

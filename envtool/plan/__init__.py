@@ -13,7 +13,7 @@ from envtool.machine import Found, Machine
 from envtool.plan.advice import Tried, constraints, hint_for, nearest, nothing_built, sentence, warnings
 from envtool.plan.answers import NoPlan, Pin, Plan, Refusal
 from envtool.plan.barriers import no_platform, refused_at_once, torches
-from envtool.plan.judge import Demand, judge
+from envtool.plan.judge import Demand, Place, judge
 from envtool.plan.targets import Missing, Target, accelerators, last_resort, platform_of, unknown_gpus
 from envtool.spec import ACCELERATORS, Request, Wanted, read, rules_out_numpy_1
 from envtool.versions import dotted, kind_of, numbers_or_none
@@ -183,17 +183,17 @@ def _demand(search: _Search, target: Target) -> Demand:
     elif machine.os == "macos" and isinstance(machine.os_version, Found):
         system = numbers_or_none(machine.os_version.value)
     firsts = {search.catalog.first_driver(capability, target.driver_os) for capability, _ in target.capabilities}
-    return Demand(
+    place = Place(
         os=machine.os,
         abi=python.value.abi.replace("cp37m", "cp37"),
         python=python.value.version,
         system=system,
+        macos_floor=target.macos_floor,
         packages=tuple((name, search.wanted.specifier(name)) for name in search.wanted.companions),
-        target=target,
-        first_drivers=tuple(first for first in firsts if first is not None),
         include_unverified=search.request.include_unverified,
         numpy2=rules_out_numpy_1(search.wanted.specifier("numpy")),
     )
+    return Demand(place, target, tuple(first for first in firsts if first is not None))
 
 
 # ── the answers ──────────────────────────────────────────────────────────────────────────────────

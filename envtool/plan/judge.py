@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from envtool.catalog.builds import Build, CompanionWheel, Wheel
 from envtool.catalog.kernels import runs_on
@@ -17,18 +18,26 @@ Failure = tuple[str, str]  # kind of refusal, reason
 
 
 @dataclass(frozen=True)
-class Demand:
-    """What a build must meet. ``system`` is the glibc or the macOS here, None where it isn't known."""
+class Place:
+    """Where wheels must install. ``system`` is the glibc or the macOS here, None where it isn't known."""
 
     os: str
     abi: str
     python: str
     system: tuple[int, ...] | None
+    macos_floor: tuple[int, ...]
     packages: tuple[tuple[str, str], ...]  # companions and their specifiers
+    include_unverified: bool
+    numpy2: bool  # a NumPy is asked for that is 2 or newer
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What a build must meet: the place, and the accelerator with its driver."""
+
+    place: Place
     target: Target
     first_drivers: tuple[str, ...]  # the oldest driver that knows each GPU, as far as there is such a limit
-    include_unverified: bool
-    numpy2: bool = False  # a NumPy is asked for that is 2 or newer
 
 
 @dataclass(frozen=True)
@@ -41,53 +50,63 @@ class Judgement:
 
 def judge(build: Build, demand: Demand) -> Judgement:
     """Every failure, the one to tell first in front."""
-    failures = list(_wheel_failures("torch", build.torch, build.wheel, build, demand))
-    companions: list[Pin] = []
-    for package, specifier in demand.packages:
-        chosen, why = _companion(build, package, specifier, demand)
-        if chosen is None:
-            failures.append(why)
-        else:
-            companions.append(Pin(package, chosen.version, chosen.variant if chosen.suffixed else None))
-    if demand.numpy2 and demand.os not in build.numpy2:
-        failures.append(("conflicting_pins", "works with NumPy 1 only, and NumPy 2 is asked for"))
-    failures += _code(build, demand.target)
-    failures += _driver(build, demand)
-    if not build.verified and not demand.include_unverified:
-        failures.append(("no_such_variant", "has not been verified on its index"))
-    failures.sort(key=lambda failure: failure[0] == "no_such_variant")  # what is known says more than what isn't
-    return Judgement(tuple(companions), tuple(failures))
+    installs = _installs(build, demand.place)
+    against = [*_code(build, demand.target), *_driver(build, demand)]
+    if not against:
+        return installs
+    # what is known says more than what nobody has verified
+    known = [failure for failure in installs.failures if failure[0] != "no_such_variant"]
+    return Judgement(installs.companions, (*known, *against, *installs.failures[len(known) :]))
 
 
 # ── Python and system ────────────────────────────────────────────────────────────────────────────
 
 
-def _wheel_failures(package: str, version: str, wheel: Wheel, build: Build, demand: Demand) -> Iterator[Failure]:
-    floor = wheel.floor(demand.abi)
+@lru_cache(maxsize=1 << 16)  # of a thousand machines, most have one of a few Pythons and systems
+def _installs(build: Build, place: Place) -> Judgement:
+    """Can the build and its companions be installed here, whatever the GPU?"""
+    failures = list(_wheel_failures("torch", build.torch, build.wheel, build, place))
+    companions: list[Pin] = []
+    for package, specifier in place.packages:
+        chosen, why = _companion(build, package, specifier, place)
+        if chosen is None:
+            failures.append(why)
+        else:
+            companions.append(Pin(package, chosen.version, chosen.variant if chosen.suffixed else None))
+    if place.numpy2 and place.os not in build.numpy2:
+        failures.append(("conflicting_pins", "works with NumPy 1 only, and NumPy 2 is asked for"))
+    if not build.verified and not place.include_unverified:
+        failures.append(("no_such_variant", "has not been verified on its index"))
+    failures.sort(key=lambda failure: failure[0] == "no_such_variant")
+    return Judgement(tuple(companions), tuple(failures))
+
+
+def _wheel_failures(package: str, version: str, wheel: Wheel, build: Build, place: Place) -> Iterator[Failure]:
+    floor = wheel.floor(place.abi)
     if floor is None:
-        yield "no_wheel_for_python", f"{package} {version} has no wheel for {demand.abi} on {build.platform}"
-    elif wheel.requires_python and not allows(wheel.requires_python, demand.python):
-        yield "no_wheel_for_python", f"{package} {version} needs Python {wheel.requires_python}; found {demand.python}"
+        yield "no_wheel_for_python", f"{package} {version} has no wheel for {place.abi} on {build.platform}"
+    elif wheel.requires_python and not allows(wheel.requires_python, place.python):
+        yield "no_wheel_for_python", f"{package} {version} needs Python {wheel.requires_python}; found {place.python}"
     if floor is None and wheel.floors:
         floor = min(wheel.floors.values())  # with another Python, this would still stand in the way
     if build.platform.startswith("macos"):
-        floor = max(floor or (), demand.target.macos_floor)
-    if floor and demand.system is not None and not at_least(demand.system, floor):
+        floor = max(floor or (), place.macos_floor)
+    if floor and place.system is not None and not at_least(place.system, floor):
         linux = build.platform.startswith("linux")
         kind, name = ("glibc_too_old", "glibc") if linux else ("macos_too_old", "macOS")
-        yield kind, f"{package} {version} needs {name} {dotted(floor)} or newer; found {dotted(demand.system)}"
+        yield kind, f"{package} {version} needs {name} {dotted(floor)} or newer; found {dotted(place.system)}"
 
 
-def _companion(build: Build, package: str, specifier: str, demand: Demand) -> tuple[CompanionWheel | None, Failure]:
+def _companion(build: Build, package: str, specifier: str, place: Place) -> tuple[CompanionWheel | None, Failure]:
     """The first version that goes with the build, or why there is none."""
     why: Failure | None = None
     for wheel in build.companions.get(package, ()):
         if not allows(specifier, wheel.version):
             continue
-        failures = list(_wheel_failures(package, wheel.version, wheel.wheel, build, demand))
+        failures = list(_wheel_failures(package, wheel.version, wheel.wheel, build, place))
         if wheel.problem:
             failures.append(("conflicting_pins", wheel.problem))
-        if not wheel.verified and not demand.include_unverified:
+        if not wheel.verified and not place.include_unverified:
             reason = f"{package} {wheel.version} has not been verified on the index of torch {build.torch}"
             failures.append(("no_such_variant", f"{reason} ({wheel.variant})"))
         if not failures:
@@ -115,8 +134,9 @@ def _why(build: Build, target: Target) -> str:
         return ""
     if kernels is None or build.cuda is None:
         return ": what it is compiled for is not known"
-    if all(runs_on(kernels, capability, cuda=build.cuda) for capability, _ in target.capabilities):
-        return f": its cuDNN serves {dotted(kernels.cudnn_from or ())} and newer"
+    lowest = kernels.cudnn_from
+    if lowest and all(runs_on(kernels, capability, cuda=build.cuda) for capability, _ in target.capabilities):
+        return f": its cuDNN serves {dotted(lowest)} and newer"
     return f"; it is compiled for {build.compiled_for}"
 
 
