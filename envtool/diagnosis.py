@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from envtool.environment import BrokenEnvironment, Environment, ImportReport
+from envtool.fact import Fact
 from envtool.machine import Machine, Reading
 from envtool.verdicts import Status, Verdict, worst
 
 
-@dataclass(frozen=True)
-class NextStep:
+@dataclass(frozen=True, eq=False, repr=False)
+class NextStep(Fact):
     """What to do next: ``text`` is a line to copy where ``command`` is true, else a sentence."""
 
     text: str
@@ -18,8 +19,8 @@ class NextStep:
     code: str
 
 
-@dataclass(frozen=True)
-class Diagnosis:
+@dataclass(frozen=True, eq=False, repr=False)
+class Diagnosis(Fact):
     """What the doctor found. ``verdicts`` keep the order of the checks, which is the order of mending."""
 
     machine: Machine

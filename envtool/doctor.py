@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from envtool.environment import NOT_IMPORTED, BrokenEnvironment, Environment, ImportReport
+from envtool.fact import Fact
 from envtool.machine import Absent, Found, HostPython, Machine, Reading, Unknown
 from envtool.probe.host import Host
 
@@ -75,8 +76,8 @@ def _with_python(machine: Machine, environment: Environment | BrokenEnvironment)
     return replace(machine, python=Found(found))
 
 
-@dataclass(frozen=True)
-class MenderWhenNeeded:
+@dataclass(frozen=True, eq=False, repr=False)
+class MenderWhenNeeded(Fact):
     """A mender that is imported when a line is asked for: a healthy environment doesn't wait for the resolver."""
 
     machine: Machine

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from envtool.fact import Fact
 from envtool.machine import NOT_ASKED, Absent, Found, Unknown
 from envtool.verdicts import Json
 
@@ -39,8 +40,8 @@ def shown(value: Json) -> str:
 # ── values ───────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True)
-class Value:
+@dataclass(frozen=True, eq=False, repr=False)
+class Value(Fact):
     """How one kind of value is written, and read again at a path."""
 
     encode: Callable[[Any], Json]
@@ -129,8 +130,8 @@ CAPABILITY = Value(lambda value: f"{value[0]}.{value[1]}", _decode_capability)
 Unfound: TypeAlias = "Absent | Unknown"
 
 
-@dataclass(frozen=True)
-class Reads:
+@dataclass(frozen=True, eq=False, repr=False)
+class Reads(Fact):
     """A reading of a value. ``null`` is what null means without a reason; ``always``: the key is never left out."""
 
     value: Value

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from envtool.fact import Fact
 from envtool.machine import NOT_ASKED, Absent, Reading
 
 
-@dataclass(frozen=True)
-class Distribution:
+@dataclass(frozen=True, eq=False, repr=False)
+class Distribution(Fact):
     """One installed distribution, read from its metadata and never imported."""
 
     name: str  # normalised: "nvidia-cublas-cu12"
@@ -20,8 +21,8 @@ class Distribution:
     editable: bool = False  # installed from a folder of sources (pip install -e)
 
 
-@dataclass(frozen=True)
-class Build:
+@dataclass(frozen=True, eq=False, repr=False)
+class Build(Fact):
     """What a package's own files say of its build.
 
     ``cuda``, ``hip`` and ``xpu`` are the runtime versions it was built for ("13.0", or "13" where only the major
@@ -39,8 +40,8 @@ class Build:
     size_mib: int | None = None
 
 
-@dataclass(frozen=True)
-class CondaPackage:
+@dataclass(frozen=True, eq=False, repr=False)
+class CondaPackage(Fact):
     """One record of an environment's conda-meta folder."""
 
     name: str
@@ -49,8 +50,8 @@ class CondaPackage:
     channel: str
 
 
-@dataclass(frozen=True)
-class Leak:
+@dataclass(frozen=True, eq=False, repr=False)
+class Leak(Fact):
     """A directory that a plain start has on ``sys.path`` and an isolated one (``python -I``) has not.
 
     ``kind``: "working-directory", "PYTHONPATH", "user-site" or "other".
@@ -60,8 +61,8 @@ class Leak:
     path: str
 
 
-@dataclass(frozen=True)
-class Shadow:
+@dataclass(frozen=True, eq=False, repr=False)
+class Shadow(Fact):
     """A file or folder that is imported in place of the module it is named after."""
 
     module: str
@@ -70,8 +71,8 @@ class Shadow:
     standard_library: bool
 
 
-@dataclass(frozen=True)
-class Environment:
+@dataclass(frozen=True, eq=False, repr=False)
+class Environment(Fact):
     """A Python environment that answered."""
 
     executable: str
@@ -117,8 +118,8 @@ class Environment:
         return next((b for b in self.builds if b.package == package), None)
 
 
-@dataclass(frozen=True)
-class BrokenEnvironment:
+@dataclass(frozen=True, eq=False, repr=False)
+class BrokenEnvironment(Fact):
     """An environment that was meant, and whose Python does not start.
 
     ``kind``: "dangling" (the venv's base Python is gone), "does-not-start", "no-answer" (it hangs or says something
@@ -132,8 +133,8 @@ class BrokenEnvironment:
     home: str | None = None
 
 
-@dataclass(frozen=True)
-class Stage:
+@dataclass(frozen=True, eq=False, repr=False)
+class Stage(Fact):
     """One step of the import rehearsal in the target interpreter.
 
     ``name``: "torch", "torchvision", "torchaudio", "numpy-bridge", "cpu" always; "cuda:0", … (ROCm too), "mps", "xpu"
@@ -161,8 +162,8 @@ class Stage:
         return dict(self.details).get(key)
 
 
-@dataclass(frozen=True)
-class ImportReport:
+@dataclass(frozen=True, eq=False, repr=False)
+class ImportReport(Fact):
     """What happened when the packages were really imported."""
 
     stages: tuple[Stage, ...]

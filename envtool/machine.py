@@ -5,26 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Generic, TypeAlias, TypeVar
 
+from envtool.fact import Fact
+
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
-@dataclass(frozen=True)
-class Found(Generic[T_co]):
+@dataclass(frozen=True, eq=False, repr=False)
+class Found(Fact, Generic[T_co]):
     """The machine answered; ``value`` is what it said."""
 
     value: T_co
 
 
-@dataclass(frozen=True)
-class Absent:
+@dataclass(frozen=True, eq=False, repr=False)
+class Absent(Fact):
     """The machine answered that there is no such thing; ``reason`` says it in words."""
 
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class Unknown:
+@dataclass(frozen=True, eq=False, repr=False)
+class Unknown(Fact):
     """The machine could not be asked, or did not answer; ``reason`` says why in words."""
 
     reason: str
@@ -40,16 +42,16 @@ def found_or(reading: Reading[T], default: T) -> T:
     return reading.value if isinstance(reading, Found) else default
 
 
-@dataclass(frozen=True)
-class Libc:
+@dataclass(frozen=True, eq=False, repr=False)
+class Libc(Fact):
     """The C library: ``name`` is "glibc" or "musl", ``version`` its dotted version."""
 
     name: str
     version: str
 
 
-@dataclass(frozen=True)
-class Storage:
+@dataclass(frozen=True, eq=False, repr=False)
+class Storage(Fact):
     """One place where files will go: ``purpose`` is "packages", "temporary files" or "shared memory"."""
 
     purpose: str
@@ -58,8 +60,8 @@ class Storage:
     total_bytes: int
 
 
-@dataclass(frozen=True)
-class Slurm:
+@dataclass(frozen=True, eq=False, repr=False)
+class Slurm(Fact):
     """Slurm, seen from here: a job (``job_id``) or, without one, a login node. ``gpus`` is what the job was given."""
 
     job_id: str | None
@@ -67,8 +69,8 @@ class Slurm:
     partition: str | None = None
 
 
-@dataclass(frozen=True)
-class HostPython:
+@dataclass(frozen=True, eq=False, repr=False)
+class HostPython(Fact):
     """The Python that a build must suit: version "3.12.4", abi "cp312", ``bits`` 32 or 64."""
 
     version: str
@@ -80,8 +82,8 @@ class HostPython:
 # ── NVIDIA ───────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True)
-class GpuProcess:
+@dataclass(frozen=True, eq=False, repr=False)
+class GpuProcess(Fact):
     """A process on a GPU: its pid, its memory (None where the driver won't tell), its command if it could be read."""
 
     pid: int
@@ -90,8 +92,8 @@ class GpuProcess:
     mine: bool | None = None
 
 
-@dataclass(frozen=True)
-class Gpu:
+@dataclass(frozen=True, eq=False, repr=False)
+class Gpu(Fact):
     """One NVIDIA GPU as NVML describes it. A reading that NVML refused says why; it never hides its neighbours."""
 
     index: int
@@ -117,8 +119,8 @@ class Gpu:
     error: str | None = None  # … and its meaning
 
 
-@dataclass(frozen=True)
-class PciCard:
+@dataclass(frozen=True, eq=False, repr=False)
+class PciCard(Fact):
     """A display or compute card on the PCI bus, seen without any vendor library."""
 
     address: str  # "0000:01:00.0"
@@ -129,8 +131,8 @@ class PciCard:
     driver: Reading[str] = NOT_ASKED  # the kernel driver bound to it: nvidia, nouveau, vfio-pci, …
 
 
-@dataclass(frozen=True)
-class DeviceNode:
+@dataclass(frozen=True, eq=False, repr=False)
+class DeviceNode(Fact):
     """A device file: may this user open it? ``mode`` in octal text ("0666"), ``group`` by name or number."""
 
     path: str
@@ -165,8 +167,8 @@ NVML_STATES = (
 )
 
 
-@dataclass(frozen=True)
-class Nvidia:
+@dataclass(frozen=True, eq=False, repr=False)
+class Nvidia(Fact):
     """All that is known of NVIDIA here, from NVML and, beside it, from what needs no NVML."""
 
     status: str = "unknown"  # found | absent | unknown
@@ -193,8 +195,8 @@ class Nvidia:
     seconds: float | None = None  # how long NVML took to start and answer
 
 
-@dataclass(frozen=True)
-class AmdGpu:
+@dataclass(frozen=True, eq=False, repr=False)
+class AmdGpu(Fact):
     """One AMD GPU. ``gfx`` is the target that code is compiled for, "gfx1100"."""
 
     name: Reading[str] = NOT_ASKED
@@ -202,8 +204,8 @@ class AmdGpu:
     pci_address: Reading[str] = NOT_ASKED
 
 
-@dataclass(frozen=True)
-class Amd:
+@dataclass(frozen=True, eq=False, repr=False)
+class Amd(Fact):
     """AMD GPUs, from the kernel's kfd topology and the PCI bus. ``driver`` is the amdgpu module's version or kernel."""
 
     status: str = "unknown"
@@ -213,8 +215,8 @@ class Amd:
     kfd_node: Reading[DeviceNode] = NOT_ASKED
 
 
-@dataclass(frozen=True)
-class IntelGpu:
+@dataclass(frozen=True, eq=False, repr=False)
+class IntelGpu(Fact):
     """One Intel GPU, named by its PCI id."""
 
     name: Reading[str] = NOT_ASKED
@@ -224,8 +226,8 @@ class IntelGpu:
     driver: Reading[str] = NOT_ASKED  # i915, xe
 
 
-@dataclass(frozen=True)
-class Intel:
+@dataclass(frozen=True, eq=False, repr=False)
+class Intel(Fact):
     """Intel GPUs, integrated ones too."""
 
     status: str = "unknown"
@@ -233,8 +235,8 @@ class Intel:
     gpus: tuple[IntelGpu, ...] = ()
 
 
-@dataclass(frozen=True)
-class Apple:
+@dataclass(frozen=True, eq=False, repr=False)
+class Apple(Fact):
     """Apple silicon: ``chip`` is "Apple M2" and the like; absent on anything else."""
 
     status: str = "unknown"
@@ -242,8 +244,8 @@ class Apple:
     chip: Reading[str] = NOT_ASKED
 
 
-@dataclass(frozen=True)
-class Machine:
+@dataclass(frozen=True, eq=False, repr=False)
+class Machine(Fact):
     """A machine, as far as it is known. Only ``os`` and ``arch`` must be told; the rest may be unknown."""
 
     os: str  # linux | macos | windows

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from envtool.errors import EXIT_FAILED, EXIT_OK
+from envtool.fact import Fact
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
@@ -24,8 +25,8 @@ class Status(str, Enum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True)
-class Verdict:
+@dataclass(frozen=True, eq=False, repr=False)
+class Verdict(Fact):
     """One check's answer. ``hint`` is the next step: a command where ``command`` is true, else a sentence."""
 
     status: Status

@@ -10,7 +10,8 @@ ROOT = Path(envtool.__file__).parent
 
 # A layer may import from itself where `itself` is true, and from the layers below it.
 LAYERS = [
-    ("errors", "machine", "versions"),
+    ("errors", "fact", "versions"),
+    ("machine",),
     ("environment", "verdicts"),
     ("data", "document_values", "spec"),
     ("catalog", "diagnosis", "machine_document"),
@@ -23,7 +24,7 @@ LAYERS = [
     ("__main__",),
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
-PURE = {name for names in LAYERS[:7] for name in names} - {"data"}
+PURE = {name for names in LAYERS[:8] for name in names} - {"data"}
 # What a pure module has no business with.
 WORLD = {"subprocess", "socket", "urllib", "shutil", "ctypes", "tempfile", "platform", "threading", "signal", "pynvml"}
 
@@ -63,7 +64,7 @@ def test_imports_point_down():
                 continue
             target = parts[1]
             if target in RANK and target != name and RANK[target] >= RANK[name]:
-                same_noun_layer = RANK[target] == RANK[name] and RANK[name] < 4
+                same_noun_layer = RANK[target] == RANK[name] and RANK[name] < 5
                 if not same_noun_layer:
                     wrong.append(f"{path.relative_to(ROOT)} imports {module}")
     assert not wrong, "\n".join(wrong)
@@ -115,3 +116,24 @@ def test_the_tests_run_against_the_wheel_when_asked():
 
 def test_this_python_is_supported():
     assert sys.version_info >= (3, 10)
+
+
+def test_every_frozen_dataclass_compares_by_its_fields():
+    """Without eq=False it would pay for its own equality at every start; without Fact it would have none."""
+    wrong = []
+    for path, name in modules():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.ClassDef):
+                continue
+            frozen = [d for d in node.decorator_list if "frozen=True" in ast.unparse(d)]
+            if frozen and ("eq=False" not in ast.unparse(frozen[0]) or "Fact" not in [ast.unparse(b) for b in node.bases]):
+                wrong.append(f"{path.relative_to(ROOT)}: {node.name}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_facts_are_equal_by_class_and_fields():
+    from envtool.machine import Absent, Found, Unknown
+
+    assert Found(1) == Found(1) and hash(Found(1)) == hash(Found(1))
+    assert Found(1) != Found(2) and Absent("x") != Unknown("x")
+    assert repr(Found("x")) == "Found(value='x')"

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from envtool.catalog import COMPANIONS, FILES, Catalog
-from envtool.versions import cuda_of, numbers
+from envtool.catalog.names import simplified
+from envtool.versions import cuda_of, dotted, numbers
 
 Law = Callable[[Catalog], Iterator[str]]
 
@@ -36,7 +37,21 @@ def rows_are_unique(catalog: Catalog) -> Iterator[str]:
                     told[f"wheels.toml: {row.text('package')} {version}, {abi}, {tag}"] += 1
     for row in catalog.file("gpus").rows("nvidia"):
         told.update(f"gpus.toml: {name}" for name in row.names("names"))
+    for architecture in catalog.architectures:
+        told.update(f"drivers.toml: {dotted(capability)}" for capability in architecture.capabilities)
+    for row in catalog.file("drivers").rows("family"):
+        told[f"drivers.toml: CUDA {row.text('cuda')}"] += 1
     yield from (f"{what} is told {times} times" for what, times in told.items() if times > 1)
+
+
+def names_mean_one_gpu(catalog: Catalog) -> Iterator[str]:
+    """Two names that are the same but for "NVIDIA" or a memory size have one compute capability."""
+    meant: dict[str, str] = {}
+    for row in catalog.file("gpus").rows("nvidia"):
+        for name in row.names("names"):
+            capability = meant.setdefault(simplified(name), row.text("capability"))
+            if capability != row.text("capability"):
+                yield f"{row.where}: {name} is told to be {capability} too"
 
 
 def every_row_has_a_source(catalog: Catalog) -> Iterator[str]:
@@ -115,6 +130,7 @@ def _cuda(variant: str) -> tuple[int, int]:
 
 LAWS: tuple[Law, ...] = (
     rows_are_unique,
+    names_mean_one_gpu,
     every_row_has_a_source,
     every_table_is_known,
     references_resolve,

@@ -84,7 +84,7 @@ def amd_has_a_rocm_build(evidence: Evidence) -> Verdict:
         return skipped("PyTorch has no code for this AMD GPU")
     mend = evidence.mender.reinstall(accelerator="rocm")
     return warned(
-        f"{label(torch)} can't use the AMD GPU {found_or(served[0].name, found_or(served[0].gfx, ''))}.",
+        f"{label(torch)} can't use the GPU in this machine: {found_or(served[0].name, found_or(served[0].gfx, ''))}.",
         hint=mend or "install a ROCm build of torch",
         command=mend is not None,
     )

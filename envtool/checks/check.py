@@ -9,6 +9,7 @@ from typing import Protocol
 
 from envtool.catalog import Catalog
 from envtool.environment import BrokenEnvironment, Build, Environment, ImportReport
+from envtool.fact import Fact
 from envtool.machine import Found, Gpu, Machine, Reading
 from envtool.verdicts import Status, Verdict, skipped, unknown
 
@@ -28,8 +29,8 @@ class Mender(Protocol):
         """The line that installs other packages."""
 
 
-@dataclass(frozen=True)
-class Evidence:
+@dataclass(frozen=True, eq=False, repr=False)
+class Evidence(Fact):
     """All that a check may look at. Pure data: the same evidence gives the same verdict anywhere."""
 
     machine: Machine
@@ -74,8 +75,8 @@ class Evidence:
         return self.imports.value if isinstance(self.imports, Found) else None
 
 
-@dataclass(frozen=True)
-class Check:
+@dataclass(frozen=True, eq=False, repr=False)
+class Check(Fact):
     """One named rule. Its code never changes meaning; ``group`` is the line of the screen that it belongs to."""
 
     code: str

@@ -81,16 +81,25 @@ def wsl_library_path(evidence: Evidence) -> Verdict:
     machine = evidence.machine
     if not _is_wsl(machine):
         return skipped("not under WSL")
-    if machine.nvidia.nvml_state == "ok":
+    nvidia = machine.nvidia
+    by_path = found_or(nvidia.nvml_library, "").startswith("/")  # we looked there; the loader, and so torch, did not
+    if nvidia.nvml_state == "ok" and not (by_path and _torch_finds_no_gpu(evidence) is not False):
         return passed("the Windows driver's libraries are found")
-    if machine.nvidia.nvml_state == "library-not-found" and isinstance(machine.nvidia.libcuda_path, Found):
+    if nvidia.nvml_state in ("ok", "library-not-found") and isinstance(nvidia.libcuda_path, Found):
         return failed(
-            f"The Windows driver's libraries are in {_folder(machine.nvidia.libcuda_path.value)}, "
+            f"The Windows driver's libraries are in {_folder(nvidia.libcuda_path.value)}, "
             "but the loader does not find them.",
             hint="echo /usr/lib/wsl/lib | sudo tee /etc/ld.so.conf.d/ld.wsl.conf && sudo ldconfig",
             command=True,
         )
     return skipped("no NVIDIA driver on the Windows side")
+
+
+def _torch_finds_no_gpu(evidence: Evidence) -> bool | None:
+    """What the import rehearsal says; None where it wasn't asked."""
+    stage = evidence.report.stage("torch") if evidence.report else None
+    available = stage.detail("is_available") if stage else None
+    return None if available is None else available == "False"
 
 
 def _folder(path: str) -> str:
@@ -103,12 +112,12 @@ def library_in_reach(evidence: Evidence) -> Verdict:
     if nvidia.nvml_state != "ok":
         return skipped("NVML does not answer")
     library = found_or(nvidia.nvml_library, "")
-    if library.startswith("/") and evidence.machine.os == "linux":
-        return warned(
-            f"The driver's library {library} is not on the loader's path; PyTorch may not find its neighbour libcuda.",
-            hint=f"export LD_LIBRARY_PATH={_folder(library)}:$LD_LIBRARY_PATH",
-            command=True,
-        )
+    if library.startswith("/") and evidence.machine.os == "linux" and not _is_wsl(evidence.machine):
+        hint = f"export LD_LIBRARY_PATH={_folder(library)}:$LD_LIBRARY_PATH"
+        message = f"The driver's library {library} is not on the loader's path"
+        if _torch_finds_no_gpu(evidence):
+            return failed(f"{message}, and PyTorch finds no driver.", hint=hint, command=True)
+        return warned(f"{message}; PyTorch may not find its neighbour libcuda.", hint=hint, command=True)
     return passed("the loader finds the driver's library")
 
 
@@ -259,6 +268,9 @@ def devices_were_found(evidence: Evidence) -> Verdict:
             f"{_card_names(nvidia)} is handed to a virtual machine (vfio-pci), so the driver here does not see it.",
             "run inside that virtual machine, or take the card back from it",
         )
+    slurm = evidence.machine.slurm
+    if isinstance(slurm, Found) and slurm.value.job_id is not None and not slurm.value.gpus:
+        return skipped(f"Slurm job {slurm.value.job_id} was given no GPU")
     return failed(
         "The NVIDIA driver runs but finds no GPU.",
         hint="sudo dmesg | grep NVRM",
@@ -280,10 +292,9 @@ def nvml_answers(evidence: Evidence) -> Verdict:
     if nvidia.nvml_state in ("unknown-error", "operating-system") and _in_container(evidence.machine):
         return skipped("another check explains it")
     if nvidia.nvml_state == "timeout":
-        return unknown(
-            f"The NVIDIA driver does not answer: {nvidia.reason or 'time limit'}.",
-            hint="run `nvidia-smi`; if it hangs too, restart the machine",
-        )
+        message = f"The NVIDIA driver does not answer: {nvidia.nvml_message or nvidia.reason or 'time limit'}."
+        hint = "run `nvidia-smi`; if it hangs too, restart the machine"
+        return failed(message, hint=hint) if _torch_finds_no_gpu(evidence) else unknown(message, hint=hint)
     if nvidia.nvml_state == "crashed":
         return unknown(
             f"NVIDIA's library crashed when it was asked: {nvidia.nvml_message or nvidia.reason or 'no words'}.",

@@ -9,11 +9,24 @@ from envtool.verdicts import Verdict, failed, passed, skipped, unknown, warned
 
 
 def _called(gpu: Gpu) -> str:
-    return f"GPU {gpu.index} ({found_or(gpu.name, 'unnamed')})"
+    return f"GPU {gpu.index} ({gpu.name.value})" if isinstance(gpu.name, Found) else f"GPU {gpu.index}"
 
 
 def _each(gpus: list[Gpu]) -> str:
-    return ", ".join(_called(gpu) for gpu in gpus)
+    """Every GPU by number and name; equal ones together: "GPUs 0 to 7 (Tesla V100-SXM2-32GB)"."""
+    alike: dict[str | None, list[Gpu]] = {}
+    for gpu in gpus:
+        alike.setdefault(gpu.name.value if isinstance(gpu.name, Found) else None, []).append(gpu)
+    return ", ".join(_called(some[0]) if len(some) == 1 else _together(name, some) for name, some in alike.items())
+
+
+def _together(name: str | None, gpus: list[Gpu]) -> str:
+    numbers = [gpu.index for gpu in gpus]
+    if len(numbers) > 2 and numbers == list(range(numbers[0], numbers[-1] + 1)):
+        listed = f"{numbers[0]} to {numbers[-1]}"
+    else:
+        listed = ", ".join(map(str, numbers[:-1])) + f" and {numbers[-1]}"
+    return f"GPUs {listed}" + (f" ({name})" if name else "")
 
 
 def _capability_text(capability: tuple[int, int]) -> str:
@@ -69,7 +82,7 @@ def _left_out(evidence: Evidence, gpus: list[Gpu], compiled: list[tuple[int, int
     mend = evidence.mender.reinstall()
     return failed(
         f"torch {evidence.torch_version} ({torch.variant}) has no code for {_each(gpus)}: it is compiled for compute "
-        f"capability {', '.join(_capability_text(c) for c in compiled)}; this GPU has "
+        f"capability {', '.join(_capability_text(c) for c in compiled)}; here it is "
         f"{', '.join(_capability_text(c) for c in dict.fromkeys(capabilities))}.",
         hint=mend or "no build of PyTorch has code for this GPU: use the CPU build, or Colab",
         command=mend is not None,
@@ -111,8 +124,8 @@ def every_gpu_is_there(evidence: Evidence) -> Verdict:
         meanwhile = _healthy_list(evidence)
         return failed(
             f"{_each(lost) or 'A GPU'} fell off the bus and does not answer any more.",
-            hint="switch the machine off and on (a restart is not enough)"
-            + (f"; until then: export CUDA_VISIBLE_DEVICES={meanwhile}" if meanwhile else ""),
+            hint=(f"{_set(evidence, 'CUDA_VISIBLE_DEVICES', meanwhile)}, until you " if meanwhile else "")
+            + "switch the machine off and on (a restart is not enough)",
             evidence={"gpus": [gpu.index for gpu in lost]},
         )
     return passed("every GPU answers")
@@ -198,8 +211,10 @@ def mig_has_instances(evidence: Evidence) -> Verdict:
     bare = [gpu for gpu in sliced if gpu.mig_instances == Found(())]
     if bare:
         return failed(
-            f"{_each(bare)} has MIG switched on and no MIG instance: CUDA finds no GPU there.",
-            hint=f"make instances (sudo nvidia-smi mig -cgi 9,9 -C), or: sudo nvidia-smi -i {bare[0].index} -mig 0",
+            f"{_each(bare)} has MIG switched on and no MIG instance: CUDA finds no GPU there. Where others share the "
+            "machine, ask its administrator for an instance; else switch MIG off.",
+            hint=f"sudo nvidia-smi -i {bare[0].index} -mig 0",
+            command=True,
         )
     count = sum(len(found_or(gpu.mig_instances, ())) for gpu in sliced)
     return passed(f"{count} MIG instance{'s' if count != 1 else ''}; one process uses one of them")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from envtool.checks.check import Check, Evidence
 from envtool.environment import Stage
+from envtool.fact import Fact
 from envtool.machine import Absent, Found, Unknown
 from envtool.verdicts import Json, Verdict, failed, passed, skipped, unknown, warned
 
@@ -45,7 +46,8 @@ def _how_it_ended(stage: Stage) -> str:
         return f"was killed by {stage.signal}"
     if stage.outcome == "crash":
         return f"ended the process with exit code {stage.exit_code}"
-    return f"fails: {stage.error_type + ': ' if stage.error_type else ''}{stage.message or 'no words'}"
+    message = (stage.message or "no words").rstrip(".")  # a sentence of ours ends after it
+    return f"fails: {stage.error_type + ': ' if stage.error_type else ''}{message}"
 
 
 def _reinstall(evidence: Evidence) -> tuple[str, bool]:
@@ -56,8 +58,8 @@ def _reinstall(evidence: Evidence) -> tuple[str, bool]:
 # ── causes that the words of the failure give away ───────────────────────────────────────────────
 
 
-@dataclass(frozen=True)
-class Cause:
+@dataclass(frozen=True, eq=False, repr=False)
+class Cause(Fact):
     """A known cause: any of ``words`` in the failure's text, or one of ``signals``.
 
     ``library_path``: where LD_LIBRARY_PATH is set, that is where it comes from, and unsetting it is the mend.
@@ -347,8 +349,8 @@ def _no_gpu_was_tried(evidence: Evidence, torch: Stage) -> Verdict:
 
 GPU_NEEDS = (
     "torch-import", "driver-library-mismatch", "dev-nvidia-permission", "driver-too-old-for-wheel", "uvm-missing",
-    "cvd-empty", "cvd-invalid", "sm-not-in-wheel", "gpu-dropped", "compute-mode-prohibited", "mig-no-instances",
-    "gpu-lost",
+    "wsl-lib-path", "nvml-library-hidden", "nvml-error", "cvd-empty", "cvd-invalid", "sm-not-in-wheel", "gpu-dropped",
+    "compute-mode-prohibited", "mig-no-instances", "gpu-lost",
 )  # fmt: skip
 CHECKS = (
     *(

@@ -23,9 +23,14 @@ def environment_starts(evidence: Evidence) -> Verdict:
     return failed(
         f"This environment's Python does not exist any more: {broken.executable} was made from a Python{home} that is "
         "gone.",
-        hint=f"delete {prefix} and make it again: python3 -m venv {prefix}",
+        hint=f"{'py' if evidence.machine.os == 'windows' else 'python3'} -m venv --clear {_in_shell(prefix)}",
+        command=True,
         evidence={"message": broken.message},
     )
+
+
+def _in_shell(path: str) -> str:
+    return f'"{path}"' if " " in path else path
 
 
 def _prefix_of(executable: str) -> str:

@@ -9,13 +9,14 @@ from envtool.catalog import Catalog
 from envtool.commands import install_command, shell_line
 from envtool.environment import BrokenEnvironment, Environment
 from envtool.errors import EnvtoolError
+from envtool.fact import Fact
 from envtool.machine import Found, HostPython, Machine
 from envtool.plan import Plan, resolve
 from envtool.spec import FAMILY, Request
 
 
-@dataclass(frozen=True)
-class EnvironmentMender:
+@dataclass(frozen=True, eq=False, repr=False)
+class EnvironmentMender(Fact):
     """Works out commands for one environment on one machine. Pure."""
 
     machine: Machine

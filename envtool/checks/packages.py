@@ -85,10 +85,10 @@ def conda_and_pip_do_not_mix(evidence: Evidence) -> Verdict:
     from_conda = [p for p in env.conda_packages if p.name in ("pytorch", "libtorch", "pytorch-cpu", "pytorch-gpu")]
     from_pip = [d for d in env.distributions if d.name == "torch" and d.installer not in (None, "conda")]
     if from_conda and from_pip:
+        ours = next((p for p in from_conda if p.name == "pytorch"), from_conda[0])
         return failed(
-            f"torch {from_pip[0].version} from {from_pip[0].installer} lies over {from_conda[0].name} "
-            f"{from_conda[0].version} from conda.",
-            hint="make a new environment with one of the two: conda create -n course python=3.12",
+            f"torch {from_pip[0].version} from {from_pip[0].installer} lies over conda's {ours.name} {ours.version}.",
+            hint="make a new environment, and install torch there with pip or with conda, not with both",
         )
     return passed("torch comes from one of them") if evidence.torch else skipped("torch is not installed")
 
@@ -173,9 +173,11 @@ def _required(requires: tuple[str, ...], evidence: Evidence) -> list[str]:
 
 CHECKS = (
     Check("pip-install-pytorch", "The package is torch, not pytorch", "PyTorch", pytorch_is_not_torch),
-    Check("torch-not-installed", "PyTorch is installed", "PyTorch", torch_is_installed),
-    Check("two-torch-installs", "PyTorch is installed once", "PyTorch", torch_is_there_once),
+    Check("torch-not-installed", "PyTorch is installed", "PyTorch", torch_is_installed, needs=("musl",)),
     Check("conda-plus-pip", "conda and pip don't mix", "PyTorch", conda_and_pip_do_not_mix),
+    Check(
+        "two-torch-installs", "PyTorch is installed once", "PyTorch", torch_is_there_once, needs=("conda-plus-pip",),
+    ),
     Check("tilde-leftovers", "Nothing is half-removed", "PyTorch", nothing_is_half_removed),
     Check("cu11-cu12-mix", "CUDA libraries are of one family", "PyTorch", cuda_libraries_are_of_one_family),
     Check("no-deps-install", "torch has the packages it requires", "PyTorch", cuda_libraries_are_there),

@@ -18,4 +18,4 @@ def variant_words(build: Build) -> str:
         return f"ROCm {'.'.join(build.hip.split('.')[:2])}"
     if build.variant is None:
         return "unknown build"
-    return {"cpu": "CPU", "xpu": "XPU"}.get(build.variant, build.variant)
+    return {"cpu": "CPU", "xpu": "XPU"}.get(build.variant, build.variant.replace("rocm", "ROCm "))

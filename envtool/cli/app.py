@@ -137,4 +137,9 @@ def _complain(arguments: list[str], message: str, hint: str | None, details: tup
 
 def console() -> None:
     """The console script."""
-    sys.exit(main())
+    code = main()
+    if code == EXIT_INTERRUPTED:
+        # Python ends by the signal instead of this code when Ctrl-C came inside an exec(), as of a dataclass.
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from envtool.environment import Build
+from envtool.fact import Fact
 
 # __version__ = '2.13.0+cpu'     cuda: Optional[str] = None     hip: Optional[str] = '7.2.26015-fc0010cf6a'
 _ASSIGNMENT = re.compile(
@@ -20,8 +21,8 @@ _CONDA_CPU = re.compile(r"(?:^|_)cpu(?:_|$)")
 _CUDART = re.compile(r"cudart.*\.so\.(\d+)|cudart64_(\d{2})")
 
 
-@dataclass(frozen=True)
-class Beside:
+@dataclass(frozen=True, eq=False, repr=False)
+class Beside(Fact):
     """What stands beside a package's files and can decide where they don't."""
 
     platform: str  # sys.platform of the interpreter

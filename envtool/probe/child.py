@@ -11,11 +11,12 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
+from envtool.fact import Fact
 from envtool.machine import Absent, Found, Reading, Unknown
 
 
-@dataclass(frozen=True)
-class Completed:
+@dataclass(frozen=True, eq=False, repr=False)
+class Completed(Fact):
     """How a program ended. ``returncode`` is negative for a signal, None where the time limit cut it off."""
 
     returncode: int | None
@@ -75,8 +76,8 @@ class LiveChild:
             return late.stdout or b"", late.stderr or b""
 
 
-@dataclass(frozen=True)
-class NoChild:
+@dataclass(frozen=True, eq=False, repr=False)
+class NoChild(Fact):
     """A program that could not be started."""
 
     reason: Absent | Unknown

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from envtool.environment import Environment, ImportReport, Stage
+from envtool.fact import Fact
 from envtool.machine import Absent, Found, Reading, Unknown
 from envtool.probe.answer import (
     Answer,
@@ -52,8 +53,8 @@ def start_import(
     return Rehearsal(child, timeout).result
 
 
-@dataclass(frozen=True)
-class Rehearsal:
+@dataclass(frozen=True, eq=False, repr=False)
+class Rehearsal(Fact):
     """The process that imports."""
 
     child: Child

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from envtool.environment import Build, CondaPackage, Distribution, Leak, Shadow
+from envtool.fact import Fact
 from envtool.probe.answer import Answer, object_of, objects_of, text_of, texts_of
 from envtool.probe.builds import Beside, read_build
 
@@ -25,8 +26,8 @@ _FOREIGN = (
 _PROVIDERS = {"PIL": "pillow", "functorch": "torch", "torchgen": "torch"}  # module: distribution, where they differ
 
 
-@dataclass(frozen=True)
-class Entry:
+@dataclass(frozen=True, eq=False, repr=False)
+class Entry(Fact):
     """One directory of a plain start's path, with what was read there. ``leak`` is its kind, None where it is none."""
 
     path: str

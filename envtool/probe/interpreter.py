@@ -6,6 +6,7 @@ import os.path
 from dataclasses import dataclass
 
 from envtool.errors import UsageError
+from envtool.fact import Fact
 from envtool.machine import Absent, Found, Unknown
 from envtool.probe.host import Host
 
@@ -15,8 +16,8 @@ _ACTIVE = (("VIRTUAL_ENV", "the active environment"), ("CONDA_PREFIX", "the acti
 _TOOLS = ("/pipx/venvs/", "/uv/tools/", "/archive-v0/", "/pipx/.cache/")
 
 
-@dataclass(frozen=True)
-class Choice:
+@dataclass(frozen=True, eq=False, repr=False)
+class Choice(Fact):
     """A Python, and why it: ``named`` is true where the user asked for it with ``--python``."""
 
     executable: str

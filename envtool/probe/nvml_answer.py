@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from dataclasses import dataclass
 
+from envtool.fact import Fact
 from envtool.machine import Absent, Found, Gpu, Reading, Unknown
 from envtool.probe.child import Completed
 from envtool.probe.nvidia_signs import version_in_name
@@ -14,8 +15,8 @@ from envtool.probe.nvml_lines import Answer, Said, answer_in, code_in, hear_all,
 from envtool.verdicts import Json
 
 
-@dataclass(frozen=True)
-class NvmlAnswer:
+@dataclass(frozen=True, eq=False, repr=False)
+class NvmlAnswer(Fact):
     """What NVML said. ``ready`` is true where it started and so may be believed about GPUs."""
 
     ready: bool

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from envtool.fact import Fact
 from envtool.machine import Absent, Found, PciCard, Reading, Unknown
 from envtool.probe.host import Host
 from envtool.verdicts import Json
@@ -19,8 +20,8 @@ WINDOWS_CLASS = r"SYSTEM\CurrentControlSet\Control\Class"
 WINDOWS_SERVICES = r"SYSTEM\CurrentControlSet\Services"
 
 
-@dataclass(frozen=True)
-class Row:
+@dataclass(frozen=True, eq=False, repr=False)
+class Row(Fact):
     """What the table of PCI ids says of a card. ``xpu`` is None where PyTorch's page doesn't settle it."""
 
     name: Reading[str]

@@ -141,8 +141,9 @@ def local_venv(host: Host, cwd: str | None, prefix: str) -> Reading[str]:
     if cwd is None:
         return Unknown("there is no working directory")
     for name in (".venv", "venv"):
-        path = f"{cwd.rstrip('/')}/{name}"
-        if isinstance(host.stat(f"{path}/pyvenv.cfg"), Found):
+        separator = "\\" if "\\" in cwd else "/"
+        path = cwd.rstrip("/\\") + separator + name
+        if isinstance(host.stat(f"{path}{separator}pyvenv.cfg"), Found):
             here, there = host.real(path), host.real(prefix)
             same = isinstance(here, Found) and isinstance(there, Found) and here.value == there.value
             return Absent(f"./{name} is this environment") if same else Found(path)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from envtool.environment import BrokenEnvironment, Environment
 from envtool.errors import UsageError
+from envtool.fact import Fact
 from envtool.machine import Absent, Found, Reading, Unknown
 from envtool.probe.answer import Answer, answers_in, ending, last_words, lines_of, shown, text_of
 from envtool.probe.child import Child, Completed
@@ -48,8 +49,8 @@ def start(host: Host, choice: Choice, *, cwd: str | None = None) -> Callable[[],
     return running.result
 
 
-@dataclass(frozen=True)
-class Running:
+@dataclass(frozen=True, eq=False, repr=False)
+class Running(Fact):
     """The two children that read one environment."""
 
     host: Host

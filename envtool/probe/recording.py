@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from envtool.errors import EnvtoolError, UsageError
+from envtool.fact import Fact
 from envtool.machine import Absent, Found, Reading, Unknown
 from envtool.probe.child import Child, Completed
 from envtool.probe.host import Host
@@ -73,8 +74,8 @@ def _completed_from_json(answer: Json) -> Completed:
     )
 
 
-@dataclass(frozen=True)
-class RecordingChild:
+@dataclass(frozen=True, eq=False, repr=False)
+class RecordingChild(Fact):
     """Keeps the answer of a program when it is asked for."""
 
     child: Child
@@ -166,8 +167,8 @@ class UnrecordedQuestionError(EnvtoolError):
     """A strict replay met a question that the recording does not answer."""
 
 
-@dataclass(frozen=True)
-class ReplayedChild:
+@dataclass(frozen=True, eq=False, repr=False)
+class ReplayedChild(Fact):
     """A program that ended long ago, elsewhere."""
 
     answer: Reading[Completed]

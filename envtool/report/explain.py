@@ -10,10 +10,11 @@ from textwrap import fill
 from envtool.checks import GROUPS, Check
 from envtool.data import read_table
 from envtool.errors import UsageError
+from envtool.fact import Fact
 
 
-@dataclass(frozen=True)
-class Page:
+@dataclass(frozen=True, eq=False, repr=False)
+class Page(Fact):
     """``symptom``: what a person sees; ``cause``, ``found`` and ``mend`` in sentences; ``sources`` to look up."""
 
     symptom: str

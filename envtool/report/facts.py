@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from envtool.environment import BrokenEnvironment, Build, Environment, ImportReport
-from envtool.machine import Absent, Found, Gpu, Machine, Reading, Unknown, found_or
+from envtool.machine import Absent, Found, Gpu, Machine, PciCard, Reading, Unknown, found_or
 
 GIB = 1 << 30
 TRIO = ("torch", "torchvision", "torchaudio")
@@ -28,7 +28,8 @@ def build_words(build: Build) -> str:
         return f"CUDA {build.cuda}"
     if build.hip:
         return f"ROCm {'.'.join(build.hip.split('.')[:2])}"
-    return {"cpu": "CPU", "xpu": "XPU", None: "build unknown"}.get(build.variant, build.variant or "")
+    words = {"cpu": "CPU", "xpu": "XPU", None: "build unknown"}
+    return words.get(build.variant, (build.variant or "").replace("rocm", "ROCm "))
 
 
 def torch_line(environment: Environment | BrokenEnvironment, imports: Reading[ImportReport]) -> str:
@@ -71,21 +72,57 @@ def driver_line(machine: Machine) -> str:
         return f"amdgpu {amd}".strip()
     if nvidia.status == "absent" and not nvidia.cards:
         return "no NVIDIA driver, and none needed"
-    return nvidia.reason or "could not be told"
+    return _silent(machine)
+
+
+# What stands on the line where NVML did not answer; the check below says the rest. {name}: "NVIDIA 550.54.14".
+_SILENT = {
+    "driver-not-loaded": "{name}, not loaded",
+    "library-mismatch": "{name} in the kernel, {library} in the libraries",
+    "no-permission": "{name}, closed to this user",
+    "gpu-lost": "{name}, a GPU is lost",
+    "unknown-error": "{name}, in an unknown state",
+    "timeout": "{name}, gives no answer",
+    "crashed": "{name}, whose library crashes",
+}
+
+
+def _silent(machine: Machine) -> str:
+    nvidia = machine.nvidia
+    module = found_or(nvidia.kernel_module, "")
+    if nvidia.nvml_state == "library-not-found" and nvidia.cards:
+        return f"NVIDIA {module} in the kernel, no libraries" if module else "no NVIDIA driver is installed"
+    words = _SILENT.get(nvidia.nvml_state)
+    if words is None:
+        return nvidia.reason or "could not be told"
+    library = found_or(nvidia.libcuda, found_or(nvidia.nvml_library_version, "others"))
+    return words.format(name=f"NVIDIA {module}" if module else "NVIDIA's driver", library=library)
 
 
 def gpu_line(machine: Machine) -> str:
     """Every GPU that PyTorch might use; equal ones counted."""
     names = [_nvidia_words(gpu) for gpu in machine.nvidia.gpus]
     if not names:
-        names = [f"{found_or(c.name, 'NVIDIA card ' + c.device)} (no driver)" for c in machine.nvidia.cards]
+        names = [f"{found_or(c.name, 'NVIDIA card ' + c.device)} ({_held(c)})" for c in machine.nvidia.cards]
     names += [f"{found_or(g.name, 'AMD GPU')} ({found_or(g.gfx, 'gfx unknown')})" for g in machine.amd.gpus]
     names += [found_or(g.name, f"Intel GPU {g.device}") for g in machine.intel.gpus]
     if isinstance(machine.apple.chip, Found):
         names.append(f"{machine.apple.chip.value} (Metal)")
+    if not names and machine.nvidia.status == "found":
+        return "the driver shows none here"
     if not names:
         return "none" if _no_vendor_unknown(machine) else "could not be told"
     return ", ".join(f"{count} x {name}" if count > 1 else name for name, count in Counter(names).items())
+
+
+def _held(card: PciCard) -> str:
+    match card.driver:
+        case Found("nvidia" | "nvlddmkm"):
+            return "gives no answer"
+        case Found(driver):
+            return f"held by {driver}"
+        case Absent(_) | Unknown(_):
+            return "no driver"
 
 
 def _no_vendor_unknown(machine: Machine) -> bool:

@@ -8,6 +8,7 @@ from textwrap import wrap
 from envtool.checks import ALL, GROUPS
 from envtool.diagnosis import Diagnosis
 from envtool.environment import BrokenEnvironment
+from envtool.fact import Fact
 from envtool.report import facts
 from envtool.verdicts import Status, Verdict
 
@@ -15,8 +16,8 @@ SHOWN = 5  # problems on the screen; the rest are counted
 WIDEST = 80
 
 
-@dataclass(frozen=True)
-class Style:
+@dataclass(frozen=True, eq=False, repr=False)
+class Style(Fact):
     """What the terminal can show. ``width`` in columns."""
 
     width: int = WIDEST
