@@ -511,7 +511,7 @@ def test_unknown_is_never_healthy():
 
 
 def test_a_hanging_driver_is_unknown():
-    verdict = verdicts(silent("timeout", reason="no answer within 10 s"))["nvml-error"]
+    verdict = verdicts(silent("timeout", nvml_message="no answer within 10 s"))["nvml-error"]
     assert verdict.status is Status.UNKNOWN and "10 s" in verdict.message
 
 

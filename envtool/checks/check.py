@@ -14,6 +14,7 @@ from envtool.machine import Found, Gpu, Machine, Reading
 from envtool.verdicts import Status, Verdict, skipped, unknown
 
 GROUPS = ("Python", "PyTorch", "Driver", "GPU", "System")
+BLOCKED = "waits for "  # how the message of a check begins whose need failed
 
 
 class Mender(Protocol):
@@ -92,11 +93,16 @@ def run(checks: Iterable[Check], evidence: Evidence) -> tuple[Verdict, ...]:
     out: set[str] = set()  # what failed, and what waits for it
     for check in checks:
         need = next((need for need in check.needs if need in out), None)
-        verdict = skipped(f"waits for {need}") if need else _judged(check, evidence)
+        verdict = skipped(f"{BLOCKED}{need}") if need else _judged(check, evidence)
         if need or verdict.status is Status.FAIL:
             out.add(check.code)
         verdicts[check.code] = replace(verdict, code=check.code, title=check.title)
     return tuple(verdicts.values())
+
+
+def is_blocked(verdict: Verdict) -> bool:
+    """Was the check skipped because one that it needs failed?"""
+    return verdict.status is Status.SKIP and verdict.message.startswith(BLOCKED)
 
 
 def _judged(check: Check, evidence: Evidence) -> Verdict:

@@ -167,4 +167,5 @@ def system_line(machine: Machine) -> str:
 def environment_line(environment: Environment | BrokenEnvironment) -> str:
     """Which environment was looked at, and why that one."""
     where = environment.executable if isinstance(environment, BrokenEnvironment) else environment.prefix
-    return f"{where} ({environment.chosen_by})"
+    why = environment.chosen_by
+    return f"{where}, {why}" if why.startswith("the ") else f"{where} ({why})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from textwrap import wrap
 
-from envtool.checks import ALL, GROUPS
+from envtool.checks import ALL, GROUPS, is_blocked
 from envtool.diagnosis import Diagnosis
 from envtool.environment import BrokenEnvironment
 from envtool.fact import Fact
@@ -99,12 +99,16 @@ def group_lines(diagnosis: Diagnosis) -> dict[str, str]:
 
 
 def group_status(diagnosis: Diagnosis, group: str) -> Status | None:
-    """The worst verdict of a group; None for packages that nobody could look at."""
+    """The worst verdict of a group; None where it could not be looked at because of something else."""
     if group == "PyTorch" and isinstance(diagnosis.environment, BrokenEnvironment):
         return None
     groups = {check.code: check.group for check in ALL}
-    statuses = {v.status for v in diagnosis.verdicts if groups.get(v.code) == group}
-    return next((status for status in SEVERITY if status in statuses), Status.PASS)
+    verdicts = [v for v in diagnosis.verdicts if groups.get(v.code) == group]
+    worst = next((status for status in SEVERITY if any(v.status is status for v in verdicts)), Status.PASS)
+    if worst in (Status.PASS, Status.SKIP) and any(is_blocked(v) for v in verdicts):
+        return None
+    # Not one question about GPUs arose, and yet there may be one.
+    return None if worst is Status.SKIP and group == "GPU" and diagnosis.machine.nvidia.status != "absent" else worst
 
 
 def _problems(diagnosis: Diagnosis, style: Style, width: int) -> str:
