@@ -5,26 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from machine_parts import (
-    NO_DRIVER,
-    NO_KERNEL,
-    TOO_OLD,
-    Box,
-    Card,
-    Torch,
-    conda_record,
-    dist_info,
-    driver_libraries,
-    linux,
-    macos,
-    nvidia,
-    python,
-    torch_files,
-    windows,
-    windows_card,
-)
+from machine_parts import Box, Card, linux, macos, nvidia, scenario, windows, windows_card
+from machine_pythons import NO_KERNEL, TOO_OLD, Torch, conda_record, dist_info, python
 from pretended import nvml
-from simulated import Link, Refused
+from simulated import Link
 
 T4 = Card("Tesla T4", "1eb8", "7.5", 15360, pci_class="0302", more={"ecc": 1, "ecc_uncorrected": 0, "persistence": 1})
 V100 = Card(
@@ -99,8 +83,6 @@ def intel_mac() -> Box:
 
 def windows_laptop() -> Box:
     """Windows with an RTX 4060, and PyPI's torch for Windows, which is a CPU build."""
-    from machine_parts import scenario
-
     box = windows_card(windows(), "1002", "15bf", bus=5, service="amdwddmg", description="AMD Radeon 780M", number=0)
     windows_card(box, "10de", "28e0", bus=1, service="nvlddmkm", description=RTX_4060.name, number=1)
     dll = r"C:\Windows\System32\nvml.dll"
@@ -114,8 +96,6 @@ def wsl(**asked: object) -> Box:
     """WSL2: the Windows driver's libraries, and no card on the bus but Microsoft's stand-in."""
     box = linux(release="5.15.153.1-microsoft-standard-WSL2", system="Ubuntu 22.04.5 LTS", glibc="2.35")
     box.card("5582:00:00.0", "1414", "008e", "dxgkrnl", "0302").files({"/dev/dxg": {}})
-    from machine_parts import scenario
-
     folder = "/usr/lib/wsl/lib"
     box.files({f"{folder}/libcuda.so.1.1": "", f"{folder}/libcuda.so.1": Link("libcuda.so.1.1")})
     box.files({f"{folder}/libnvidia-ml.so.1": ""})
@@ -437,4 +417,3 @@ ALL: dict[str, Callable[[], Box]] = {
     "venv-dangling": dangling,
     "conda-and-pip": conda_and_pip,
 }
-__all__ = ["ALL", "NO_DRIVER", "Refused", "driver_libraries", "torch_files"]

@@ -121,7 +121,7 @@ def test_this_python_is_supported():
 def test_every_frozen_dataclass_compares_by_its_fields():
     """Without eq=False it would pay for its own equality at every start; without Fact it would have none."""
     wrong = []
-    for path, name in modules():
+    for path, _ in modules():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.ClassDef):
                 continue

@@ -138,7 +138,7 @@ def _next_step(diagnosis: Diagnosis, style: Style, width: int) -> str:
         return _all_well(diagnosis)
     why = f"(why: envtool explain {step.code})"
     if step.command:  # never wrapped: it is there to be copied
-        return f"Fix {why}; copy this line:\n\n{step.text}"
+        return hanging("", f"Fix {why}; copy this line:", width) + f"\n\n{step.text}"
     return hanging("", f"Next {why}:", width) + "\n\n" + hanging("", step.text, width)
 
 
