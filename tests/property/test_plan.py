@@ -76,7 +76,7 @@ def requests(draw: st.DrawFn) -> Request:
     companions = draw(st.sets(st.sampled_from(["torchvision", "torchaudio"])))
     return Request(
         (f"torch{pin}", *sorted(companions)),
-        accelerator=draw(st.sampled_from(["auto", "auto", "gpu", "cpu", "cuda", "rocm", "xpu", "mps"])),
+        accelerator=draw(st.sampled_from([*["auto"] * 6, "gpu", "cpu", "cuda", "rocm", "xpu", "mps"])),
         include_unverified=draw(st.booleans()),
     )
 
