@@ -163,7 +163,7 @@ def windows(isolated: dict[str, Json], plain: dict[str, Json] | None) -> Environ
         recording.keep("start", question, {"found": _completed_to_json(done)})
     recording.keep("which", "pip", {"absent": "no pip on PATH"})
     for path in (".venv", "venv"):
-        recording.keep("stat", f"C:\\work/{path}/pyvenv.cfg", {"absent": "no such file"})
+        recording.keep("stat", rf"C:\work\{path}\pyvenv.cfg", {"absent": "no such file"})
     found = start(RecordedHost(recording, strict=True), Choice("python", "python on PATH"))()
     assert isinstance(found, Environment)
     return found
