@@ -126,7 +126,9 @@ def test_every_frozen_dataclass_compares_by_its_fields():
             if not isinstance(node, ast.ClassDef):
                 continue
             frozen = [d for d in node.decorator_list if "frozen=True" in ast.unparse(d)]
-            if frozen and ("eq=False" not in ast.unparse(frozen[0]) or "Fact" not in [ast.unparse(b) for b in node.bases]):
+            if frozen and (
+                "eq=False" not in ast.unparse(frozen[0]) or "Fact" not in [ast.unparse(b) for b in node.bases]
+            ):
                 wrong.append(f"{path.relative_to(ROOT)}: {node.name}")
     assert not wrong, "\n".join(wrong)
 

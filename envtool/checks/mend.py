@@ -10,7 +10,7 @@ from envtool.commands import install_command, shell_line
 from envtool.environment import BrokenEnvironment, Environment
 from envtool.errors import EnvtoolError
 from envtool.fact import Fact
-from envtool.machine import Found, HostPython, Machine
+from envtool.machine import Found, HostPython, Machine, found_or
 from envtool.plan import Plan, resolve
 from envtool.spec import FAMILY, Request
 
@@ -104,9 +104,18 @@ class EnvironmentMender(Fact):
     def _prepared(self, env: Environment, line: str) -> str:
         """The line, with what must come before it: an environment of one's own, or pip."""
         if self._makes_environment(env):
-            return self._chain(shell_line([env.executable, "-m", "venv", ".venv"], self._shell), line)
-        if not isinstance(env.pip, Found) and self._installer(env) == "pip":
-            return self._chain(shell_line([self.python_word(env), "-m", "ensurepip"], self._shell), line)
+            line = self._chain(shell_line([env.executable, "-m", "venv", ".venv"], self._shell), line)
+        elif not isinstance(env.pip, Found) and self._installer(env) == "pip":
+            line = self._chain(shell_line([self.python_word(env), "-m", "ensurepip"], self._shell), line)
+        else:
+            return line
+        return line if env.ensurepip else self._with_ensurepip(line)
+
+    def _with_ensurepip(self, line: str) -> str:
+        """Debian and its children keep what makes environments in a package of its own."""
+        system = found_or(self.machine.os_version, "").lower()
+        if any(name in system for name in ("debian", "ubuntu", "mint", "raspbian")):
+            return self._chain("sudo apt install python3-venv", line)
         return line
 
     def _chain(self, first: str, second: str) -> str:
