@@ -171,7 +171,8 @@ def _listed(there: Imitation, mode: str) -> dict:
         "cwd": there.at(it.cwd),
     }
     argv = [sys.executable, "-I", "-S", "-B", "-c", POSE, repr(spec), child_file("environment.py"), mode]
-    done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=30)
+    environ = {"PATH": "/usr/bin:/bin"}
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, env=environ, timeout=30)
     found = [line for line in done.stdout.split("\n") if line.startswith(python.MARKER)]
     if len(found) != 1 or '"error"' in found[0][:40]:
         raise RuntimeError(f"the child that reads environments said: {done.stdout}{done.stderr}")
