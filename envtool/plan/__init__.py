@@ -14,7 +14,7 @@ from envtool.plan.advice import Tried, constraints, hint_for, nearest, nothing_b
 from envtool.plan.answers import NoPlan, Pin, Plan, Refusal
 from envtool.plan.barriers import no_platform, refused_at_once, torches
 from envtool.plan.judge import Demand, Place, judge
-from envtool.plan.targets import Missing, Target, accelerators, last_resort, platform_of, unknown_gpus
+from envtool.plan.targets import NO_DRIVER, Missing, Target, accelerators, last_resort, platform_of, unknown_gpus
 from envtool.spec import ACCELERATORS, Request, Wanted, read, rules_out_numpy_1
 from envtool.versions import dotted, kind_of, numbers_or_none
 
@@ -224,18 +224,25 @@ def _none_fits(
     message = sentence(near.build.torch, near.build.variant, reason)
     if first.kind == "no_wheel_for_platform" and first.variant is None:  # support of the platform has ended
         kind, message = first.kind, sentence(first.torch, None, f"{first.reason}; then {message}")
-    alone: dict[str, Plan] = {}
     if kind == "gpu_arch_unsupported" and len(target.capabilities) > 1:
-        for capability, name in target.capabilities:
-            answer = _try_builds(search, replace(target, capabilities=((capability, name),)))
-            if isinstance(answer, Plan):
-                alone[name] = answer
-        if alone:
+        choices = _one_gpu_each(search, target)
+        if choices:
             names = " and ".join(name for _, name in target.capabilities)
-            kind, message = "no_common_build", f"no one build has code for {names}"
-    choices = "; ".join(f"{name} alone: {plan.build}" for name, plan in alone.items())
-    hint = f"choose one with CUDA_VISIBLE_DEVICES ({choices})" if alone else hint_for(kind, tried, search.catalog)
-    return NoPlan(kind, message, hint + _without_pins(search, target), refusals)
+            hint = f"choose one with CUDA_VISIBLE_DEVICES ({'; '.join(choices)})"
+            return NoPlan("no_common_build", f"no one build has code for {names}", hint, refusals)
+    hint = hint_for(kind, tried, search.catalog) + _without_pins(search, target)
+    return NoPlan(kind, message, hint, refusals)
+
+
+def _one_gpu_each(search: _Search, target: Target) -> list[str]:
+    """What would serve each GPU alone, whatever the driver: a newer driver must not make a CPU plan into none."""
+    choices = []
+    for pair in target.capabilities:
+        answer = _try_builds(search, replace(target, capabilities=(pair,), driver=NO_DRIVER))
+        if isinstance(answer, Plan):
+            floor = answer.build.driver_floors.get(target.driver_os)
+            choices.append(f"{pair[1]} alone: {answer.build}, driver {floor} or newer")
+    return choices
 
 
 def _without_pins(search: _Search, target: Target) -> str:

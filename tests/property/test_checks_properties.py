@@ -6,7 +6,7 @@ import json
 import sys
 import types
 import typing
-from dataclasses import MISSING, fields, is_dataclass, replace
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -30,32 +30,86 @@ from envtool.verdicts import Status
 WORDS = st.one_of(
     st.text(max_size=8),
     st.sampled_from(
-        "linux windows macos x86_64 aarch64 arm64 found absent unknown ok driver-not-loaded library-mismatch timeout "
-        "torch torchvision torchaudio numpy nvidia-cublas-cu11 nvidia-cublas-cu12 nouveau nova_core vfio-pci default "
-        "prohibited exclusive-process 2.14.1 2.13.0+cpu 0.28.0+cu130 2.11.0 cpu cu130 cu126 rocm7.2 xpu 13.0 595.71.05 "
-        "470.82.01 glibc musl venv conda uv system dangling error crash timeout not-reached SIGSEGV cuda:0 mps "
-        "working-directory PYTHONPATH user-site 0 -1 0,1 gfx1100 3.12.4 cp312 /dev/nvidiactl".split()
+        [
+            "linux",
+            "windows",
+            "macos",
+            "x86_64",
+            "aarch64",
+            "arm64",
+            "found",
+            "absent",
+            "unknown",
+            "ok",
+            "driver-not-loaded",
+            "library-mismatch",
+            "timeout",
+            "torch",
+            "torchvision",
+            "torchaudio",
+            "numpy",
+            "nvidia-cublas-cu11",
+            "nvidia-cublas-cu12",
+            "nouveau",
+            "nova_core",
+            "vfio-pci",
+            "default",
+            "prohibited",
+            "exclusive-process",
+            "2.14.1",
+            "2.13.0+cpu",
+            "0.28.0+cu130",
+            "2.11.0",
+            "cpu",
+            "cu130",
+            "cu126",
+            "rocm7.2",
+            "xpu",
+            "13.0",
+            "595.71.05",
+            "470.82.01",
+            "glibc",
+            "musl",
+            "venv",
+            "conda",
+            "uv",
+            "system",
+            "dangling",
+            "error",
+            "crash",
+            "timeout",
+            "not-reached",
+            "SIGSEGV",
+            "cuda:0",
+            "mps",
+            "working-directory",
+            "PYTHONPATH",
+            "user-site",
+            "0",
+            "-1",
+            "0,1",
+            "gfx1100",
+            "3.12.4",
+            "cp312",
+            "/dev/nvidiactl",
+        ]
     ),
 )
 BASIC = {str: WORDS, int: st.integers(0, 2**40), bool: st.booleans(), float: st.floats(0, 1e6), type(None): st.none()}
+BASIC |= {kind: WORDS.map(kind) for kind in (Absent, Unknown)}
 
 
 def values(hint):
-    if hint in BASIC:
-        return BASIC[hint]
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         return st.one_of(*(values(one) for one in inner))
     if origin is Found:
         return values(inner[0]).map(Found)
-    if hint in (Absent, Unknown):
-        return WORDS.map(hint)
     if origin is tuple:
         if inner[-1] is Ellipsis:
             return st.lists(values(inner[0]), max_size=3).map(tuple)
         return st.tuples(*(values(one) for one in inner))
-    assert is_dataclass(hint), hint
-    return objects(hint)
+    return BASIC[hint] if hint in BASIC else objects(hint)
 
 
 def objects(kind):

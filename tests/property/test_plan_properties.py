@@ -281,10 +281,11 @@ def test_no_newer_torch_would_have_done(box: Machine, companions: set[str]) -> N
 
 
 def rank(answer: Plan | NoPlan) -> tuple[int, ...]:
-    """A GPU before the CPU before nothing, then the newer torch."""
+    """The accelerator in the order of preference, then the newer torch: CUDA may come with an older torch than XPU."""
     if isinstance(answer, NoPlan):
         return (0,)
-    return (1 if answer.accelerator == "cpu" else 2, *tuple_of(answer.packages["torch"]))
+    order = ("cpu", "mps", "xpu", "rocm", "cuda")
+    return (1 + order.index(answer.accelerator), *tuple_of(answer.packages["torch"]))
 
 
 def in_order(versions: list[str]) -> list[str]:
@@ -292,6 +293,9 @@ def in_order(versions: list[str]) -> list[str]:
 
 
 @BIG
+@example(machine(gpus=["6.1", "12.0"], driver="440.33"), Request(("torch",)), ["440.33", "580.65.06"])
+@example(machine(gpus=["3.5", "12.0"], driver="440.33"), Request(("torch",)), ["440.33", "550.54.14", "580.65.06"])
+@example(machine(gpus=["7.0", "12.0"], driver="440.33", python="3.15"), Request(("torch",)), ["440.33", "595.71.05"])
 @given(machines((*LINUX, "windows x86_64"), 1), requests(), st.lists(st.sampled_from(DRIVERS), min_size=2, max_size=4))
 def test_a_newer_driver_never_gives_an_older_torch(box: Machine, request: Request, drivers: list[str]) -> None:
     boxes = [replace(box, nvidia=replace(box.nvidia, driver=Found(driver))) for driver in in_order(drivers)]
