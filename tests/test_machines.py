@@ -153,7 +153,7 @@ CASES: dict[str, Case] = {
         facts=CARD | {"nvidia.cards.0.driver": "nouveau", "nvidia.nouveau_loaded": True, "libc.version": "2.36"},
     ),
     "docker-without-gpus": Case(
-        "container-without-gpus", step="--gpus all", command=False,
+        "container-without-gpus", "shm-small", step="--gpus all", command=False,
         facts=silent(12, "library-not-found") | {"container": "docker", "nvidia.nodes": None},
     ),
     "driver-library-mismatch": Case(
@@ -191,7 +191,7 @@ CASES: dict[str, Case] = {
         facts=gpu("580.95.05", "13.0", "NVIDIA GeForce RTX 4090", "8.9", visible_devices=""),
     ),
     "alpine-musl": Case(
-        "musl", step="python:3.12-slim", command=False,
+        "musl", "shm-small", step="python:3.12-slim", command=False,
         facts={"libc.name": "musl", "libc.version": "1.2.5", "container": "docker"},
     ),
     "random-py": Case("stdlib-shadow", step="mv random.py my_random.py", facts=LAPTOP),
