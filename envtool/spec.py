@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from envtool.errors import UsageError
+from envtool.fact import Fact
 from envtool.versions import numbers, public
 
 FAMILY = ("torch", "torchvision", "torchaudio")
@@ -14,8 +15,8 @@ INSTALLERS = ("pip", "uv", "conda", "mamba", "pixi")
 CONDA_INSTALLERS = ("conda", "mamba", "pixi")
 
 
-@dataclass(frozen=True)
-class Request:
+@dataclass(frozen=True, eq=False, repr=False)
+class Request(Fact):
     """What a plan should serve. ``packages`` are requirements, "torch==2.8.0"; none means the whole family."""
 
     packages: tuple[str, ...] = ()
@@ -26,8 +27,8 @@ class Request:
     include_unverified: bool = False
 
 
-@dataclass(frozen=True)
-class Wanted:
+@dataclass(frozen=True, eq=False, repr=False)
+class Wanted(Fact):
     """A request, read: specifiers by package (always one for torch), and the variant that it names, if any."""
 
     specifiers: tuple[tuple[str, str], ...]

@@ -66,6 +66,7 @@ EARLY_FLOOR = row("wheels", package="'torch'", versions="'2.15.0'", python="'cp3
         ("wheels", STRAY_WHEEL, "references_resolve", "torch 9.9 on windows_x86_64 is no release"),
         ("releases", STRAY_RELEASE, "every_release_has_companions", "torch 2.16.0 and torchaudio 2.11.0"),
         ("wheels", EARLY_FLOOR, "floors_never_fall", "torch 2.15.0 on linux_x86_64 asks for less"),
+        ("wheels", EARLY_FLOOR, "floors_never_fall", "newest_glibc is not what the newest torch asks for"),
     ],
 )
 def test_each_law_finds_its_breach(file: str, added: str, law: str, words: str) -> None:
@@ -366,6 +367,7 @@ def test_the_doctor_s_questions_read_neither_wheels_nor_names() -> None:
     fresh.driver_floor("cu130", "linux")
     fits(fresh, "2.13.0", "cu130", "torchvision", "0.28.0", "cu130")
     assert fresh.numpy2_ok("2.13.0", "linux")
+    assert fresh.newest_glibc_floor("linux_x86_64")
     assert sorted(asked) == ["drivers", "kernels", "releases"]
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from envtool.catalog.kernels import Capability, Kernels, runs_on
 from envtool.catalog.names import GpuNames
 from envtool.catalog.rows import File, Row
-from envtool.versions import cuda_of, dotted, numbers, public
+from envtool.fact import Fact
+from envtool.versions import cuda_of, numbers, public
 
 if TYPE_CHECKING:
     from envtool.catalog.builds import Build, Wheel
@@ -22,8 +23,8 @@ FILES = ("releases", "wheels", "builds", "kernels", "drivers", "gpus", "sources"
 COMPANIONS = ("torchvision", "torchaudio")
 
 
-@dataclass(frozen=True)
-class Companions:
+@dataclass(frozen=True, eq=False, repr=False)
+class Companions(Fact):
     """The versions that import with one torch; the one released with it comes first."""
 
     torchvision: tuple[str, ...]
@@ -34,8 +35,8 @@ class Companions:
         return self.torchvision if package == "torchvision" else self.torchaudio
 
 
-@dataclass(frozen=True)
-class Release:
+@dataclass(frozen=True, eq=False, repr=False)
+class Release(Fact):
     """One stable torch. ``pypi`` holds PyPI's CUDA variant by platform; a platform without an entry gets CPU code."""
 
     torch: str
@@ -45,8 +46,8 @@ class Release:
     numpy2: frozenset[str]
 
 
-@dataclass(frozen=True)
-class Architecture:
+@dataclass(frozen=True, eq=False, repr=False)
+class Architecture(Fact):
     """A generation of NVIDIA GPUs: the driver branches that serve it. None: no limit."""
 
     name: str
@@ -300,11 +301,8 @@ class Catalog:
 
     def newest_glibc_floor(self, platform: str) -> str | None:
         """The glibc that the newest torch needs on a Linux platform; None elsewhere."""
-        newest = self.releases[0].torch if self.releases else ""
-        wheel = self.wheel("torch", newest, platform)
-        if wheel is None or not platform.startswith("linux"):
-            return None
-        return dotted(min(wheel.floors.values()))
+        floor = self.file("releases").content.get("newest_glibc")
+        return str(floor) if floor and platform.startswith("linux") else None
 
 
 def parse(texts: Mapping[str, str]) -> Catalog:

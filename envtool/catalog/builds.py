@@ -10,6 +10,7 @@ from envtool.catalog import COMPANIONS, Catalog, Release
 from envtool.catalog.companions import fits
 from envtool.catalog.kernels import Capability, Kernels, cudnn_serves, runs_on
 from envtool.catalog.rows import File, Row
+from envtool.fact import Fact
 from envtool.versions import cuda_of, dotted, kind_of, numbers, variant_key
 
 PYTORCH_INDEX = "https://download.pytorch.org/whl/"
@@ -18,8 +19,8 @@ _MANYLINUX = {"manylinux1": (2, 17), "manylinux2014": (2, 17)}  # the names prom
 _ARCHITECTURES = ("x86_64", "aarch64", "arm64")
 
 
-@dataclass(frozen=True)
-class Wheel:
+@dataclass(frozen=True, eq=False, repr=False)
+class Wheel(Fact):
     """The wheels of one version for one platform. ``floors``: by Python ABI, the oldest glibc or macOS that serves.
 
     The ABI "py3" stands for any. The floor is empty on Windows.
@@ -34,8 +35,8 @@ class Wheel:
         return self.floors.get("py3") if found is None else found
 
 
-@dataclass(frozen=True)
-class CompanionWheel:
+@dataclass(frozen=True, eq=False, repr=False)
+class CompanionWheel(Fact):
     """A torchvision or torchaudio beside a build, from the same place. ``problem``: why it does not go with it."""
 
     package: str
@@ -47,8 +48,8 @@ class CompanionWheel:
     problem: str | None
 
 
-@dataclass(frozen=True, eq=False)
-class Build:
+@dataclass(frozen=True, eq=False, repr=False)
+class Build(Fact):
     """One torch from one place: a row to choose or to refuse. Compared by identity: a catalog holds each once."""
 
     torch: str
@@ -64,6 +65,9 @@ class Build:
     driver_floors: Mapping[str, str]  # by system; empty for builds that need no NVIDIA driver
     companions: Mapping[str, tuple[CompanionWheel, ...]]  # by package, the preferred one first
     numpy2: frozenset[str]
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
     @cached_property
     def kind(self) -> str:
@@ -146,8 +150,8 @@ def read_wheels(file: File) -> dict[tuple[str, str, str], Wheel]:
 # ── builds ───────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True)
-class _IndexRow:
+@dataclass(frozen=True, eq=False, repr=False)
+class _IndexRow(Fact):
     variant: str
     platform: str
     torch: tuple[str, ...]

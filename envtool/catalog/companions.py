@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from envtool.catalog import Catalog
+from envtool.fact import Fact
 from envtool.versions import cuda_of, kind_of, public
 
 OK = "ok"
@@ -14,8 +15,8 @@ CPU_BESIDE_CUDA = "cpu-beside-cuda"
 UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True)
-class Fit:
+@dataclass(frozen=True, eq=False, repr=False)
+class Fit(Fact):
     """The answer: ``kind`` is one of the words above, ``message`` names what was needed and what was found."""
 
     kind: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from envtool.fact import Fact
 from envtool.versions import numbers
 
 Capability = tuple[int, int]
@@ -21,8 +22,8 @@ _ALONE: dict[Capability, tuple[frozenset[Capability], tuple[int, int] | None]] =
 }
 
 
-@dataclass(frozen=True)
-class Kernels:
+@dataclass(frozen=True, eq=False, repr=False)
+class Kernels(Fact):
     """What a build is compiled for.
 
     ``ptx_to`` is the newest GPU that the CUDA libraries beside the code know; ``cudnn_from`` the oldest that the

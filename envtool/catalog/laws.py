@@ -70,7 +70,7 @@ def every_table_is_known(catalog: Catalog) -> Iterator[str]:
     for file in FILES:
         if file in _TABLES:
             for table in catalog.file(file).content:
-                if table not in (*_TABLES[file], "date"):
+                if table not in (*_TABLES[file], "date", "newest_glibc"):
                     yield f"{file}.toml: no such table as {table!r}"
 
 
@@ -117,6 +117,9 @@ def floors_never_fall(catalog: Catalog) -> Iterator[str]:
             if lowest < floor:
                 yield f"wheels.toml: torch {release.torch} on {platform} asks for less than its forerunner"
             floor = max(floor, lowest)
+    newest = catalog.wheel("torch", catalog.releases[0].torch, "linux_x86_64")
+    if newest is None or dotted(min(newest.floors.values())) != catalog.newest_glibc_floor("linux_x86_64"):
+        yield "releases.toml: newest_glibc is not what the newest torch asks for"
     variants = sorted({b.variant for b in catalog.builds("linux_x86_64") if b.kind == "cuda"}, key=_cuda)
     for os in ("linux", "windows"):
         drivers = [numbers(catalog.driver_floor(variant, os) or "0") for variant in variants]

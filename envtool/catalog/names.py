@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from envtool.catalog.rows import File
+from envtool.fact import Fact
 
 Capability = tuple[int, int]
 
@@ -32,8 +33,8 @@ def _table(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     return table
 
 
-@dataclass(frozen=True)
-class GpuNames:
+@dataclass(frozen=True, eq=False, repr=False)
+class GpuNames(Fact):
     """Values by simplified name: a compute capability, a gfx target, or whether PyTorch's XPU names it."""
 
     nvidia: dict[str, str]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 import sys
 from importlib import import_module
 
-import click
+gc.disable()  # a command ends before there is garbage worth collecting; imports alone would start it a dozen times
 
-from envtool import __version__
-from envtool.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_TOOL, EXIT_USAGE, EnvtoolError
+import click  # noqa: E402
+
+from envtool import __version__  # noqa: E402
+from envtool.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_TOOL, EXIT_USAGE, EnvtoolError  # noqa: E402
 
 # Name, and one line of help: `envtool --help` must not load a single command.
 COMMANDS = {
@@ -136,10 +140,12 @@ def _complain(arguments: list[str], message: str, hint: str | None, details: tup
 
 
 def console() -> None:
-    """The console script."""
+    """The console script. It ends at once: taking a process apart that is about to end costs a tenth of its time.
+
+    It also keeps the exit code: Python ends by the signal when Ctrl-C came inside an exec(), as of a dataclass.
+    """
     code = main()
-    if code == EXIT_INTERRUPTED:
-        # Python ends by the signal instead of this code when Ctrl-C came inside an exec(), as of a dataclass.
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(code)
-    sys.exit(code)
+    os._exit(code)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
 import click
@@ -16,6 +15,8 @@ from envtool.verdicts import Json
 
 def read_document(path: str) -> Json:
     """The JSON in a file, or on stdin for "-"."""
+    import json
+
     try:
         if path == "-":
             text = sys.stdin.read()
@@ -35,13 +36,15 @@ def read_document(path: str) -> Json:
 
 def open_host(recording: str | None, *, record: bool) -> Host:
     """The host to ask."""
+    if recording is None and not record:
+        return LiveHost()
     from envtool.probe.recording import RecordedHost, RecordingHost, recording_from_json
 
     if recording is not None:
         if record:
             raise click.UsageError("--record can't be used with --machine: it is a recording already")
         return RecordedHost(recording_from_json(read_document(recording)))
-    return RecordingHost(LiveHost()) if record else LiveHost()
+    return RecordingHost(LiveHost())
 
 
 def machine_document(path: str) -> Machine | None:
@@ -57,6 +60,8 @@ def machine_document(path: str) -> Machine | None:
 
 def asked(host: Host, python: str | None, do_import: bool) -> tuple[str | None, bool]:
     """What to ask for: a recording is asked again what it was asked then, a recording host keeps it."""
+    if isinstance(host, LiveHost):
+        return python, do_import
     from envtool.probe.recording import RecordedHost, RecordingHost
 
     match host:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from envtool.catalog import Catalog
 from envtool.catalog.builds import Build
 from envtool.errors import UsageError
+from envtool.fact import Fact
 from envtool.machine import Found, Machine
 from envtool.plan.advice import Tried, constraints, hint_for, nearest, nothing_built, sentence, warnings
 from envtool.plan.answers import NoPlan, Pin, Plan, Refusal
@@ -38,8 +39,8 @@ def resolve(machine: Machine, request: Request, catalog: Catalog) -> Plan | NoPl
 # ── the search ───────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True)
-class _Search:
+@dataclass(frozen=True, eq=False, repr=False)
+class _Search(Fact):
     """What stays the same while builds are tried."""
 
     machine: Machine
@@ -183,17 +184,20 @@ def _demand(search: _Search, target: Target) -> Demand:
     elif machine.os == "macos" and isinstance(machine.os_version, Found):
         system = numbers_or_none(machine.os_version.value)
     firsts = {search.catalog.first_driver(capability, target.driver_os) for capability, _ in target.capabilities}
-    place = Place(
-        os=machine.os,
-        abi=python.value.abi.replace("cp37m", "cp37"),
-        python=python.value.version,
-        system=system,
-        macos_floor=target.macos_floor,
-        packages=tuple((name, search.wanted.specifier(name)) for name in search.wanted.companions),
-        include_unverified=search.request.include_unverified,
-        numpy2=rules_out_numpy_1(search.wanted.specifier("numpy")),
+    place = _place(
+        machine.os,
+        python.value.abi.replace("cp37m", "cp37"),
+        python.value.version,
+        system,
+        target.macos_floor,
+        tuple((name, search.wanted.specifier(name)) for name in search.wanted.companions),
+        search.request.include_unverified,
+        rules_out_numpy_1(search.wanted.specifier("numpy")),
     )
     return Demand(place, target, tuple(first for first in firsts if first is not None))
+
+
+_place = lru_cache(maxsize=1024)(Place)  # machines of one kind share what is found out about builds there
 
 
 # ── the answers ──────────────────────────────────────────────────────────────────────────────────

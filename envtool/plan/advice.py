@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from envtool.catalog import Catalog
 from envtool.catalog.builds import Build
+from envtool.fact import Fact
 from envtool.machine import Found, Machine
 from envtool.plan.answers import NoPlan, Refusal
 from envtool.plan.judge import Failure
@@ -29,8 +30,8 @@ _EASE = (
 )
 
 
-@dataclass(frozen=True)
-class Tried:
+@dataclass(frozen=True, eq=False, repr=False)
+class Tried(Fact):
     """A build, and everything that speaks against it."""
 
     build: Build

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from envtool.fact import Fact
+
 if TYPE_CHECKING:
     from envtool.catalog.builds import Build
 
 
-@dataclass(frozen=True)
-class Refusal:
+@dataclass(frozen=True, eq=False, repr=False)
+class Refusal(Fact):
     """A build that was passed over: its first reason. ``torch`` and ``variant`` are None where all builds are meant."""
 
     torch: str | None
@@ -19,8 +21,8 @@ class Refusal:
     reason: str
 
 
-@dataclass(frozen=True)
-class Pin:
+@dataclass(frozen=True, eq=False, repr=False)
+class Pin(Fact):
     """One package to install. ``local`` is the suffix that its version carries on its index, None where it has none."""
 
     package: str
@@ -33,8 +35,8 @@ class Pin:
         return f"{self.version}+{self.local}" if self.local else self.version
 
 
-@dataclass(frozen=True)
-class Plan:
+@dataclass(frozen=True, eq=False, repr=False)
+class Plan(Fact):
     """What to install, from where, and what was passed over for it."""
 
     pins: tuple[Pin, ...]  # torch first
@@ -65,8 +67,8 @@ class Plan:
         return self.build.index_url
 
 
-@dataclass(frozen=True)
-class NoPlan:
+@dataclass(frozen=True, eq=False, repr=False)
+class NoPlan(Fact):
     """No build fits. ``error_kind`` names the decisive refusal, ``message`` says it, ``hint`` is the next step."""
 
     error_kind: str

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
 
 from envtool.catalog.builds import Build, CompanionWheel, Wheel
 from envtool.catalog.kernels import runs_on
+from envtool.fact import Fact
 from envtool.machine import Absent, Found
 from envtool.plan.answers import Pin
 from envtool.plan.targets import Target
@@ -17,8 +18,8 @@ from envtool.versions import at_least, dotted, numbers, numbers_or_none
 Failure = tuple[str, str]  # kind of refusal, reason
 
 
-@dataclass(frozen=True)
-class Place:
+@dataclass(frozen=True, eq=False, repr=False)
+class Place(Fact):
     """Where wheels must install. ``system`` is the glibc or the macOS here, None where it isn't known."""
 
     os: str
@@ -30,9 +31,14 @@ class Place:
     include_unverified: bool
     numpy2: bool  # a NumPy is asked for that is 2 or newer
 
+    @cached_property
+    def judged(self) -> dict[Build, Judgement]:
+        """What ``_installs`` found: of a thousand machines, most have one of a few Pythons and systems."""
+        return {}
 
-@dataclass(frozen=True)
-class Demand:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Demand(Fact):
     """What a build must meet: the place, and the accelerator with its driver."""
 
     place: Place
@@ -40,8 +46,8 @@ class Demand:
     first_drivers: tuple[str, ...]  # the oldest driver that knows each GPU, as far as there is such a limit
 
 
-@dataclass(frozen=True)
-class Judgement:
+@dataclass(frozen=True, eq=False, repr=False)
+class Judgement(Fact):
     """The companions that go with a build, and what speaks against it; nothing does if ``failures`` is empty."""
 
     companions: tuple[Pin, ...]
@@ -62,9 +68,15 @@ def judge(build: Build, demand: Demand) -> Judgement:
 # ── Python and system ────────────────────────────────────────────────────────────────────────────
 
 
-@lru_cache(maxsize=1 << 16)  # of a thousand machines, most have one of a few Pythons and systems
 def _installs(build: Build, place: Place) -> Judgement:
     """Can the build and its companions be installed here, whatever the GPU?"""
+    known = place.judged.get(build)
+    if known is None:
+        known = place.judged[build] = _judge_install(build, place)
+    return known
+
+
+def _judge_install(build: Build, place: Place) -> Judgement:
     failures = list(_wheel_failures("torch", build.torch, build.wheel, build, place))
     companions: list[Pin] = []
     for package, specifier in place.packages:

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 
 from envtool.catalog import Catalog
 from envtool.catalog.kernels import Capability
+from envtool.fact import Fact
 from envtool.machine import Absent, Found, Gpu, Machine, Reading, Unknown, found_or
 from envtool.versions import dotted, numbers_or_none
 
 NO_DRIVER = Absent("needs no driver")
 
 
-@dataclass(frozen=True)
-class Target:
+@dataclass(frozen=True, eq=False, repr=False)
+class Target(Fact):
     """One accelerator to serve: every capability (NVIDIA) or gfx target (AMD) in it must run the build.
 
     ``note`` is a warning that comes with whatever is chosen for it.
@@ -29,8 +30,8 @@ class Target:
     macos_floor: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True)
-class Missing:
+@dataclass(frozen=True, eq=False, repr=False)
+class Missing(Fact):
     """An accelerator that can't be served, whatever the build. ``final``: don't fall back to the CPU either."""
 
     kind: str  # of refusal
