@@ -283,6 +283,11 @@ class Catalog:
             floors.update(served)
         return floors
 
+    def vendor_index(self, platform: str) -> str | None:
+        """Where a vendor keeps builds for a platform that PyTorch's own don't serve, None where nobody does."""
+        rows = self.file("builds").each("vendor", lambda row: (row.text("platform"), row.text("index")))
+        return dict(rows).get(platform)
+
     @cached_property
     def ended_channels(self) -> dict[str, tuple[str, str]]:
         """By name of a conda channel that ended: its last torch, and what to use instead."""

@@ -29,6 +29,11 @@ class Wheel(Fact):
     floors: Mapping[str, tuple[int, ...]]
     requires_python: str | None
 
+    @property
+    def pythons(self) -> tuple[str, ...]:
+        """The ABIs in the order of the Pythons: cp39, cp310, cp313, cp313t."""
+        return tuple(sorted(self.floors, key=lambda abi: (len(abi.rstrip("t")), abi)))
+
     def floor(self, abi: str) -> tuple[int, ...] | None:
         """The floor for a Python ABI, None where there is no wheel for it."""
         found = self.floors.get(abi)

@@ -83,7 +83,7 @@ def hint_for(kind: str, tried: Sequence[Tried], catalog: Catalog) -> str:
     hints = {
         "driver_too_old": _driver_hint(tried),
         "driver_unknown": "name the driver: `envtool pick --target driver=550.54.14`",
-        "no_wheel_for_python": f"use a Python that torch {build.torch} has wheels for: {', '.join(build.wheel.floors)}",
+        "no_wheel_for_python": f"use a Python that torch {build.torch} has wheels for: {', '.join(build.wheel.pythons)}",
         "glibc_too_old": "use a newer system or a container, or ask for an older torch",
         "macos_too_old": "update macOS, or ask for an older torch",
         "gpu_arch_unsupported": "ask for another torch, or `envtool pick --accelerator cpu`",
