@@ -366,6 +366,19 @@ def test_a_bad_requirement_is_a_usage_error(text: str) -> None:
         answer(machine(), text)
 
 
+@pytest.mark.parametrize(
+    ("box", "index"),
+    [
+        (machine("windows arm64", gpus=["12.1"], driver="615.10"), "pypi.nvidia.com/nvtorch_oot"),
+        (machine(ARM, "3.10", gpus=["8.7"], jetpack="6.2"), "pypi.jetson-ai-lab.io"),
+    ],
+)
+def test_a_vendor_s_index_is_named(box: Machine, index: str) -> None:
+    found = answer(box, "torch", accelerator="gpu")
+    assert isinstance(found, NoPlan)
+    assert index in found.hint
+
+
 def test_conda_is_refused_in_words() -> None:
     assert short(answer(machine(), "torch==2.6.0", installer="conda", channel="pytorch")) == "channel_ended"
     with pytest.raises(UsageError, match="conda"):

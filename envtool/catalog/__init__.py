@@ -87,14 +87,14 @@ def _architecture(row: Row) -> Architecture:
     return Architecture(row.text("name"), row.capabilities("capabilities"), first, last)
 
 
-def _vendor(row: Row) -> dict[Capability, tuple[int, ...]]:
-    for field in ("name", "platform", "index", "builds"):
-        row.text(field)
+def _vendor(row: Row) -> tuple[str, str, dict[Capability, tuple[int, ...]]]:
+    told = f"{row.text('index')} ({row.text('name')}: {row.text('builds')})"
     served = row.table("served_from")
-    return {
+    floors = {
         row.capability("served_from", capability): row.version("served_from", jetpack)
         for capability, jetpack in served.items()
     }
+    return row.text("platform"), told, floors
 
 
 class Catalog:
@@ -276,17 +276,18 @@ class Catalog:
         return self.names.capability(name)
 
     @cached_property
+    def _vendors(self) -> list[tuple[str, str, dict[Capability, tuple[int, ...]]]]:
+        return self.file("builds").each("vendor", _vendor)
+
+    @cached_property
+    def vendor_builds(self) -> dict[str, str]:
+        """By platform, a vendor's index and what is on it, in words."""
+        return {platform: told for platform, told, _ in self._vendors}
+
+    @cached_property
     def jetpack_floors(self) -> dict[Capability, tuple[int, ...]]:
         """By a Jetson's compute capability, the JetPack from which PyTorch's own wheels run; others never do."""
-        floors: dict[Capability, tuple[int, ...]] = {}
-        for served in self.file("builds").each("vendor", _vendor):
-            floors.update(served)
-        return floors
-
-    def vendor_index(self, platform: str) -> str | None:
-        """Where a vendor keeps builds for a platform that PyTorch's own don't serve, None where nobody does."""
-        rows = self.file("builds").each("vendor", lambda row: (row.text("platform"), row.text("index")))
-        return dict(rows).get(platform)
+        return {capability: jetpack for _, _, floors in self._vendors for capability, jetpack in floors.items()}
 
     @cached_property
     def ended_channels(self) -> dict[str, tuple[str, str]]:

@@ -68,7 +68,9 @@ def nothing_built(wanted: Wanted, catalog: Catalog, platform: str, kind: str) ->
     place = platform.replace("_", " on ", 1)
     if wanted.variant is None:
         message = f"there is no {kind} build of torch{pin} for {place}"
-        return NoPlan("no_wheel_for_platform", message, "`envtool pick --accelerator cpu`")
+        vendor = catalog.vendor_builds.get(platform) if kind == "cuda" else None
+        elsewhere = f"see {vendor}, or " if vendor else ""
+        return NoPlan("no_wheel_for_platform", message, f"{elsewhere}`envtool pick --accelerator cpu`")
     variants = {b.variant for b in catalog.builds(platform) if allows(pin, b.torch)}
     known = ", ".join(sorted(variants, key=lambda name: (name.rstrip("0123456789."), numbers_or_none(name[2:]) or ())))
     message = f"there is no {wanted.variant} build of torch{pin} for {place}"
@@ -80,10 +82,11 @@ def hint_for(kind: str, tried: Sequence[Tried], catalog: Catalog) -> str:
     if any({k for k, _ in one.failures} == {"no_such_variant"} for one in tried):
         return "add --include-unverified to try a build that nobody has verified"
     build = nearest(tried).build
+    pythons = ", ".join(build.wheel.pythons)
     hints = {
         "driver_too_old": _driver_hint(tried),
         "driver_unknown": "name the driver: `envtool pick --target driver=550.54.14`",
-        "no_wheel_for_python": f"use a Python that torch {build.torch} has wheels for: {', '.join(build.wheel.pythons)}",
+        "no_wheel_for_python": f"use a Python that torch {build.torch} has wheels for: {pythons}",
         "glibc_too_old": "use a newer system or a container, or ask for an older torch",
         "macos_too_old": "update macOS, or ask for an older torch",
         "gpu_arch_unsupported": "ask for another torch, or `envtool pick --accelerator cpu`",

@@ -92,7 +92,7 @@ def nvidia(machine: Machine, catalog: Catalog) -> Target | Missing | None:
             "accelerator_absent", "CUDA_VISIBLE_DEVICES hides every NVIDIA GPU", "unset CUDA_VISIBLE_DEVICES"
         )
     if not gpus:
-        return _nvidia_without_gpus(machine)
+        return _nvidia_without_gpus(machine, catalog)
     if is_jetson(machine):
         return _jetson(machine, catalog, gpus)
     if isinstance(facts.driver, Absent):
@@ -117,10 +117,10 @@ def _no_driver(names: str) -> Missing:
     return Missing("accelerator_absent", f"no NVIDIA driver is installed for {names}", "install the NVIDIA driver")
 
 
-def _nvidia_without_gpus(machine: Machine) -> Target | Missing | None:
+def _nvidia_without_gpus(machine: Machine, catalog: Catalog) -> Target | Missing | None:
     facts = machine.nvidia
     if is_jetson(machine):
-        return _jetson_without_gpus(machine)
+        return _jetson_without_gpus(machine, catalog)
     cards = ", ".join(found_or(card.name, f"card {card.vendor}:{card.device}") for card in facts.cards)
     described = facts.nvml_state in {"ok", "not-asked"}
     if isinstance(facts.driver, Found) and facts.status != "absent" and described:
@@ -163,9 +163,9 @@ def _vendor(reason: str) -> Missing:
     )  # fmt: skip
 
 
-def _jetson_without_gpus(machine: Machine) -> Missing:
+def _jetson_without_gpus(machine: Machine, catalog: Catalog) -> Missing:
     known = f"JetPack {machine.jetpack.value}" if isinstance(machine.jetpack, Found) else "its JetPack is not known"
-    return _vendor(f"this is a Jetson whose GPU does not answer ({known})")
+    return _vendor(f"this is a Jetson whose GPU does not answer ({known})", catalog)
 
 
 def _jetson(machine: Machine, catalog: Catalog, gpus: tuple[Gpu, ...]) -> Target | Missing:
@@ -179,7 +179,7 @@ def _jetson(machine: Machine, catalog: Catalog, gpus: tuple[Gpu, ...]) -> Target
         needed = f"; PyTorch's own wheels run from JetPack {dotted(floor)} on" if floor else ""
         if floor is None or number is None or number < floor:
             jetpack = f"JetPack {release}" if release else "a JetPack that is not known"
-            return _vendor(f"{name} is a Jetson with {jetpack}{needed}")
+            return _vendor(f"{name} is a Jetson with {jetpack}{needed}", catalog)
     found = tuple(dict.fromkeys((capability, name) for capability, name in pairs if capability is not None))
     # JetPack 7 brings the driver of its own CUDA 13, whether or not the driver tells its version
     return Target(
