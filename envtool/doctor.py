@@ -45,7 +45,7 @@ def ask(
         from envtool.probe.everything import start_machine
 
         # Before torch is imported: the device files must be seen before NVIDIA's library, loaded as root, makes them.
-        machine = start_machine(host, packages_path=choice.executable)
+        machine = start_machine(host, packages_path=_folder(choice.executable))
         rehearsal = start_import(host, choice.executable, timeout=timeout) if do_import else None
         import envtool.checks  # noqa: F401 - loaded while the children run, needed when they have answered
 
@@ -54,6 +54,12 @@ def ask(
         return _with_python(machine(), found), found, imports
     finally:
         host.stop()
+
+
+def _folder(executable: str) -> str:
+    """The environment's folder, from its program's path: packages go there, or at least on the same disk."""
+    separator = "\\" if "\\" in executable else "/"
+    return separator.join(executable.split(separator)[:-2]) or separator
 
 
 def _imports(

@@ -149,7 +149,7 @@ CASES: dict[str, Case] = {
     ),
     "optimus-no-driver": Case(warn="driver-missing", step="sudo ubuntu-drivers install && sudo reboot", facts=UBUNTU | CARD),
     "optimus-nouveau": Case(
-        "nouveau-loaded", step="sudo apt install nvidia-driver && sudo reboot",
+        "nouveau-loaded", step="non-free", command=False,
         facts=CARD | {"nvidia.cards.0.driver": "nouveau", "nvidia.nouveau_loaded": True, "libc.version": "2.36"},
     ),
     "docker-without-gpus": Case(

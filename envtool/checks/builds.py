@@ -102,10 +102,16 @@ def jetson_has_its_own_build(evidence: Evidence) -> Verdict:
             return failed(
                 f"This is a Jetson (L4T {release}), and torch {torch.version} is a CPU build: wheels for it come from "
                 "NVIDIA.",
-                hint=f"install NVIDIA's own torch wheel for JetPack {found_or(machine.jetpack, '')}".rstrip(),
+                hint=_jetson_hint(evidence),
             )
         case _:
             return skipped("not known to be a Jetson")
+
+
+def _jetson_hint(evidence: Evidence) -> str:
+    jetpack = f"JetPack {found_or(evidence.machine.jetpack, '')}".strip()
+    index = evidence.catalog.vendor_builds.get("linux_aarch64", "").partition(" (")[0]
+    return f"install NVIDIA's torch for {jetpack}" + (f", from {index}" if index else "")
 
 
 def conda_build_uses_the_gpu(evidence: Evidence) -> Verdict:

@@ -144,7 +144,7 @@ def _linux_driver_hint(machine: Machine) -> str:
     if "ubuntu" in system or "mint" in system or "pop!" in system:
         return "sudo ubuntu-drivers install && sudo reboot"
     if "debian" in system:
-        return "sudo apt install nvidia-driver && sudo reboot"
+        return "add non-free to the components of your apt sources, then: sudo apt install nvidia-driver && sudo reboot"
     if "fedora" in system:
         return "install akmod-nvidia from RPM Fusion, then restart"
     return "install your distribution's NVIDIA driver package, then restart"
@@ -366,7 +366,8 @@ def _driver_verdict(evidence: Evidence, driver: str, floor: str) -> Verdict:
         return passed(f"driver {driver} >= {floor}")
     mend = evidence.mender.reinstall()
     return failed(
-        f"{needed} needs NVIDIA driver {floor} or newer; this machine has {driver}.",
+        f"{needed} needs NVIDIA driver {floor} or newer; this machine has {driver}."
+        + (" Update the driver, or install a build for this one." if mend else ""),
         hint=mend or f"update the NVIDIA driver to {floor} or newer",
         command=mend is not None,
         evidence={"needed": floor, "found": driver},

@@ -105,10 +105,12 @@ def group_status(diagnosis: Diagnosis, group: str) -> Status | None:
     groups = {check.code: check.group for check in ALL}
     verdicts = [v for v in diagnosis.verdicts if groups.get(v.code) == group]
     worst = next((status for status in SEVERITY if any(v.status is status for v in verdicts)), Status.PASS)
+    if group == "GPU" and worst is Status.SKIP and diagnosis.machine.nvidia.status == "absent":
+        return worst
     if worst in (Status.PASS, Status.SKIP) and any(is_blocked(v) for v in verdicts):
         return None
     # Not one question about GPUs arose, and yet there may be one.
-    return None if worst is Status.SKIP and group == "GPU" and diagnosis.machine.nvidia.status != "absent" else worst
+    return None if worst is Status.SKIP and group == "GPU" else worst
 
 
 def _problems(diagnosis: Diagnosis, style: Style, width: int) -> str:
