@@ -68,7 +68,11 @@ def main():
         ("envtool --help / python -c pass", median["help"] / median["bare"], LIMIT_BARE),
         ("doctor --no-import / python -c pass", median["quick"] / median["bare"], LIMIT_BARE),
         ("doctor --no-import / collect_env", median["quick"] / median["collect"], LIMIT_COLLECT),
-        ("(doctor - doctor --no-import) / bare import", (median["full"] - median["quick"]) / median["import"], LIMIT_IMPORT),
+        (
+            "(doctor - doctor --no-import) / bare import",
+            (median["full"] - median["quick"]) / median["import"],
+            LIMIT_IMPORT,
+        ),
     ]
     text = report(rows, median, packages, options.rounds)
     print(text)
@@ -96,7 +100,7 @@ def report(rows, median, packages, rounds):
         "help": "`envtool --help`",
         "quick": "`envtool doctor --no-import`",
         "full": "`envtool doctor`",
-        "import": f"`python -c \"import {', '.join(packages)}\"`",
+        "import": f'`python -c "import {", ".join(packages)}"`',
         "collect": "`python -m torch.utils.collect_env`",
     }
     lines += [f"| {words[name]} | {median[name] * 1000:.0f} ms |" for name in words]
