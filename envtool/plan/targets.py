@@ -156,11 +156,10 @@ def is_jetson(machine: Machine) -> bool:
     return any(found_or(gpu.compute_capability, (0, 0)) in _JETSON_ONLY for gpu in machine.nvidia.gpus)
 
 
-def _vendor(reason: str) -> Missing:
-    return Missing(
-        "jetson_needs_vendor_index", reason,
-        "install torch from NVIDIA's index for this JetPack, or `envtool pick --accelerator cpu`", final=True,
-    )  # fmt: skip
+def _vendor(reason: str, catalog: Catalog) -> Missing:
+    index = catalog.vendor_builds.get("linux_aarch64", "NVIDIA's index for this JetPack")
+    hint = f"install torch from {index}, or `envtool pick --accelerator cpu`"
+    return Missing("jetson_needs_vendor_index", reason, hint, final=True)
 
 
 def _jetson_without_gpus(machine: Machine, catalog: Catalog) -> Missing:
