@@ -64,8 +64,10 @@ def test(arguments):
     slow = ["--run-slow"] if "--slow" in arguments else []
     rest = [argument for argument in arguments if argument != "--slow"]
     env = dict(os.environ, ENVTOOL_TEST_WHEEL="1")
-    # The script, not `python -m pytest`, which would put the checkout before the installed wheel.
-    sys.exit(subprocess.call([script(python, "pytest")] + slow + rest, cwd=ROOT, env=env))
+    env["PATH"] = os.path.dirname(python) + os.pathsep + env.get("PATH", "")  # uv, among the development tools
+    env.pop("PYTHONPATH", None)  # it would put something before the installed wheel, as `python -m pytest` would
+    workers = [] if any(word.startswith("-n") for word in rest) else ["-n", "auto"]
+    sys.exit(subprocess.call([script(python, "pytest")] + workers + slow + rest, cwd=ROOT, env=env))
 
 
 def script(python, name):
