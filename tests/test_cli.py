@@ -248,7 +248,16 @@ def test_help_and_the_group_import_nothing_heavy():
     code = "import sys; from envtool.cli.app import main; main(['--help']); print(sorted(sys.modules), file=sys.stderr)"
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
-    for heavy in ("envtool.checks", "envtool.catalog", "tomllib", "packaging", "pynvml", "subprocess", "rich", "torch"):
+    for heavy in (
+        "envtool.checks",
+        "envtool.catalog",
+        "tomllib",
+        "packaging",
+        "pynvml",
+        "envtool.probe",
+        "rich",
+        "torch",
+    ):
         assert f"'{heavy}'" not in done.stderr, heavy
 
 
