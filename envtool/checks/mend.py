@@ -30,23 +30,26 @@ class EnvironmentMender(Fact):
         GPU is served if any build can serve it.
         """
         env = self.environment
-        if isinstance(env, BrokenEnvironment) or self._from_conda(env):
+        if isinstance(env, BrokenEnvironment) or self.from_conda(env):
             return None
         plan = self._plan(env, accelerator)
-        if plan is None:
-            return None
+        return None if plan is None else self.command(plan, env)
+
+    def command(self, plan: Plan, env: Environment, *, installer: str | None = None, shell: str | None = None) -> str:
+        """The line that installs a plan into this environment; made first, where there is none of one's own."""
         # What pip compares is the version in the metadata: PyPI's 2.15.0 hides the +cu132 that its files tell.
         installed = {name: found.version for name in FAMILY if (found := env.distribution(name)) is not None}
         line = install_command(
             plan,
-            installer=self._installer(env),
+            installer=installer or self.installer(env),
             python=self.python_word(env),
-            shell=self._shell,
+            shell=shell or self._shell,
             replacing=installed,
         )
         return self._prepared(env, line)
 
-    def _from_conda(self, env: Environment) -> bool:
+    def from_conda(self, env: Environment) -> bool:
+        """Did conda install PyTorch here? Then pip would put a second one beside it."""
         return any(package.name in ("pytorch", "libtorch") for package in env.conda_packages)
 
     def _plan(self, env: Environment, accelerator: str) -> Plan | None:
@@ -98,14 +101,15 @@ class EnvironmentMender(Fact):
             return f".{separator}{inside}" if windows else inside
         return env.executable
 
-    def _installer(self, env: Environment) -> str:
+    def installer(self, env: Environment) -> str:
+        """What installs into this environment: pip, unless it was made without."""
         return "uv" if not isinstance(env.pip, Found) and env.manager == "uv" else "pip"
 
     def _prepared(self, env: Environment, line: str) -> str:
         """The line, with what must come before it: an environment of one's own, or pip."""
         if self._makes_environment(env):
             line = self._chain(shell_line([env.executable, "-m", "venv", ".venv"], self._shell), line)
-        elif not isinstance(env.pip, Found) and self._installer(env) == "pip":
+        elif not isinstance(env.pip, Found) and self.installer(env) == "pip":
             line = self._chain(shell_line([self.python_word(env), "-m", "ensurepip"], self._shell), line)
         else:
             return line
@@ -126,7 +130,7 @@ class EnvironmentMender(Fact):
         env = self.environment
         if isinstance(env, BrokenEnvironment):
             return shell_line(["python", "-m", "pip", *words], self._shell)
-        if self._installer(env) == "uv":
+        if self.installer(env) == "uv":
             verb, *rest = words
             return shell_line(["uv", "pip", verb, "--python", self.python_word(env), *rest], self._shell)
         return self._prepared(env, shell_line([self.python_word(env), "-m", "pip", *words], self._shell))
@@ -134,7 +138,7 @@ class EnvironmentMender(Fact):
     def uninstall(self, *names: str) -> str:
         """The line that removes distributions."""
         env = self.environment
-        asks_back = isinstance(env, BrokenEnvironment) or self._installer(env) == "pip"
+        asks_back = isinstance(env, BrokenEnvironment) or self.installer(env) == "pip"
         return self._pip("uninstall", *(("-y",) if asks_back else ()), *names)
 
     def install(self, *requirements: str) -> str:

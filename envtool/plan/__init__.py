@@ -151,7 +151,7 @@ def _try_builds(search: _Search, target: Target) -> Plan | NoPlan:
         if not verdict.failures:
             return _plan(search, target, build, verdict.companions, refusals)
         tried.append(Tried(build, verdict.failures))
-        refusals.append(Refusal(build.torch, build.variant, *verdict.failures[0]))
+        refusals.append(Refusal(build.torch, build.variant, *verdict.failures[0], build.source))
     return _none_fits(search, target, tried, tuple(refusals))
 
 

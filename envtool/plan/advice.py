@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from envtool.catalog import Catalog
 from envtool.catalog.builds import Build
@@ -45,9 +46,14 @@ class Tried(Fact):
     @property
     def distance(self) -> tuple[int, int]:
         """How far the build is from fitting. One that only nobody verified says less than one that is known."""
-        kinds = {kind for kind, _ in self.failures}
-        unverified = kinds == {"no_such_variant"}
-        return len(kinds) + unverified, len(_EASE) if unverified else _EASE.index(self.hardest[0])
+        return _distance(tuple(kind for kind, _ in self.failures))
+
+
+@lru_cache(maxsize=1024)
+def _distance(told: tuple[str, ...]) -> tuple[int, int]:
+    kinds = set(told)
+    unverified = kinds == {"no_such_variant"}
+    return len(kinds) + unverified, len(_EASE) if unverified else max(map(_EASE.index, kinds))
 
 
 def nearest(tried: Sequence[Tried]) -> Tried:
@@ -104,6 +110,9 @@ def _driver_hint(tried: Sequence[Tried]) -> str:
     return "update the NVIDIA driver, or `envtool pick --accelerator cpu`"
 
 
+NEWER = "a newer torch does not fit here: "
+
+
 # ── with a plan ──────────────────────────────────────────────────────────────────────────────────
 
 
@@ -141,7 +150,7 @@ def _newer(build: Build, refusals: Sequence[Refusal]) -> list[str]:
     if not newer:
         return []
     first = newer[0]
-    return [f"a newer torch does not fit here: {sentence(first.torch, first.variant, first.reason)}"]
+    return [f"{NEWER}{sentence(first.torch, first.variant, first.reason)}"]
 
 
 def _outdated_gpus(target: Target, catalog: Catalog) -> list[str]:

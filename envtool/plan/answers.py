@@ -19,6 +19,7 @@ class Refusal(Fact):
     variant: str | None
     kind: str
     reason: str
+    source: str | None = None  # where the build lives: a torch may stand in two places as one variant
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from envtool.catalog.builds import Build, CompanionWheel, Wheel
 from envtool.catalog.kernels import runs_on
@@ -45,6 +45,16 @@ class Demand(Fact):
     target: Target
     first_drivers: tuple[str, ...]  # the oldest driver that knows each GPU, as far as there is such a limit
 
+    @cached_property
+    def code_judged(self) -> dict[Build, tuple[Failure, ...]]:
+        """What ``_code`` found for these GPUs, whatever their driver and system."""
+        return _code_judged(self.target.capabilities, self.target.gfx)
+
+    @cached_property
+    def driver_judged(self) -> dict[str, tuple[Failure, ...]]:
+        """What ``_driver`` found, by the driver that builds ask for: of sixty builds there are three answers."""
+        return {}
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Judgement(Fact):
@@ -57,12 +67,30 @@ class Judgement(Fact):
 def judge(build: Build, demand: Demand) -> Judgement:
     """Every failure, the one to tell first in front."""
     installs = _installs(build, demand.place)
-    against = [*_code(build, demand.target), *_driver(build, demand)]
+    code = demand.code_judged.get(build)
+    if code is None:
+        code = demand.code_judged[build] = tuple(_code(build, demand.target))
+    against = (*code, *_driver_of(build, demand))
     if not against:
         return installs
     # what is known says more than what nobody has verified
     known = [failure for failure in installs.failures if failure[0] != "no_such_variant"]
     return Judgement(installs.companions, (*known, *against, *installs.failures[len(known) :]))
+
+
+@lru_cache(maxsize=1024)
+def _code_judged(capabilities: object, gfx: object) -> dict[Build, tuple[Failure, ...]]:
+    return {}
+
+
+def _driver_of(build: Build, demand: Demand) -> tuple[Failure, ...]:
+    floor = build.driver_floors.get(demand.target.driver_os)
+    if floor is None:
+        return tuple(_driver(build, demand))
+    known = demand.driver_judged.get(floor)
+    if known is None:
+        known = demand.driver_judged[floor] = tuple(_driver(build, demand))
+    return known
 
 
 # ── Python and system ────────────────────────────────────────────────────────────────────────────
