@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from envtool.plan.answers import Pin, Plan
+from envtool.shell import SHELLS, quoted, shell_line
 from envtool.versions import public
 
-SHELLS = ("posix", "powershell", "cmd")
+__all__ = ["SHELLS", "install_command", "quoted", "shell_line"]
 
-_PLAIN = {
-    "posix": re.compile(r"[A-Za-z0-9_@%+=:,./-]+"),
-    "powershell": re.compile(r"[A-Za-z0-9_+=:./\\-]+"),
-    "cmd": re.compile(r"[A-Za-z0-9_@+:./\\=-]+"),
-}
 _NOTHING: Mapping[str, str] = {}
-
-
-def quoted(word: str, shell: str) -> str:
-    """One word, quoted for a shell where it needs to be."""
-    if _PLAIN[shell].fullmatch(word):
-        return word
-    if shell == "cmd":
-        return f'"{word}"'
-    return "'" + word.replace("'", "''" if shell == "powershell" else "'\"'\"'") + "'"
-
-
-def shell_line(words: Sequence[str], shell: str) -> str:
-    """A command with its arguments. PowerShell runs a quoted program only after ``&``."""
-    line = " ".join(quoted(word, shell) for word in words)
-    return f"& {line}" if shell == "powershell" and line.startswith("'") else line
 
 
 def install_command(
@@ -40,14 +20,16 @@ def install_command(
     python: str | None = None,
     shell: str = "posix",
     replacing: Mapping[str, str] = _NOTHING,
+    force: bool = False,
 ) -> str:
     """The install command of a plan.
 
     ``replacing`` holds the installed versions of the packages. It matters where the plan's version has no local part:
     to pip and uv an installed 2.13.0+cpu satisfies ``==2.13.0``, so a plain pin would change nothing. ``===`` compares
-    the text and does; two builds with the same text can only be told apart by installing again.
+    the text and does; two builds with the same text can only be told apart by installing again. ``force`` lays the
+    files down again in any case, for an installation that is damaged.
     """
-    again = [pin.package for pin in plan.pins if _same_text(plan, pin, replacing.get(pin.package))]
+    again = [pin.package for pin in plan.pins if force or _same_text(plan, pin, replacing.get(pin.package))]
     pins = [_requirement(pin, replacing.get(pin.package)) for pin in plan.pins]
     index = ["--index-url", plan.index_url] if plan.index_url else []
     if installer == "uv":

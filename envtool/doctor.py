@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from envtool.environment import NOT_IMPORTED, BrokenEnvironment, Environment, ImportReport
 from envtool.fact import Fact
+from envtool.errors import UsageError
 from envtool.machine import Absent, Found, HostPython, Machine, Reading, Unknown
 from envtool.probe.host import Host
 
@@ -39,6 +40,8 @@ def ask(
     from envtool.probe.interpreter import choose_interpreter
     from envtool.probe.python import start, start_import
 
+    if host.facts().get("cwd") is None:
+        raise UsageError("the folder that you are in does not exist any more", hint="cd into a folder that exists")
     try:
         choice = choose_interpreter(host, python)
         environment = start(host, choice)
@@ -96,8 +99,8 @@ class MenderWhenNeeded(Fact):
 
         return EnvironmentMender(self.machine, self.environment, self.catalog)
 
-    def reinstall(self, *, accelerator: str = "auto") -> str | None:
-        return self._mender.reinstall(accelerator=accelerator)
+    def reinstall(self, *, accelerator: str = "auto", force: bool = False) -> str | None:
+        return self._mender.reinstall(accelerator=accelerator, force=force)
 
     def uninstall(self, *names: str) -> str:
         return self._mender.uninstall(*names)

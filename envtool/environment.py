@@ -104,6 +104,8 @@ class Environment(Fact):
     venv_version: str | None = None  # … and which version it was then
     pip_on_path: Reading[str] = NOT_ASKED  # the interpreter that a bare `pip` would install into
     local_venv: Reading[str] = NOT_ASKED  # ./.venv, when that is another environment than this one
+    local_venv_starts: Reading[bool] = NOT_ASKED  # Found(False): its Python is a link that leads nowhere
+    ghost: str | None = None  # the active environment, by VIRTUAL_ENV or CONDA_PREFIX, where no Python is there
 
     def distribution(self, name: str) -> Distribution | None:
         """The first distribution of that normalised name on the path, None if there is none."""

@@ -1,7 +1,8 @@
-"""From nothing but Python to a first run: `python3 scripts/bootstrap.py doctor`, `… test`.
+"""From nothing but Python to a first run: `python3 scripts/bootstrap.py doctor`, and `test`.
 
-Makes an environment of its own beside the checkout (.venv-envtool or .venv-test), installs envtool there, and
-runs it. Nothing outside that folder changes. Uses the standard library only, so that any Python can start it.
+Makes an environment of its own in the checkout (.venv-envtool or .venv-test), installs envtool there, and runs it with
+the rest of the command line. Nothing else changes. Uses the standard library only, so that any Python can start it and
+an old one is told so.
 """
 
 import glob
@@ -19,9 +20,14 @@ def fail(message, hint):
     sys.exit("error: %s\nhint: %s" % (message, hint))
 
 
-def run(*command, **options):
-    """Run a program; its failure ends this one with the same exit code."""
-    done = subprocess.call(command, cwd=options.get("cwd", ROOT), env=options.get("env"))
+def clean():
+    """The variables without those that would put other packages before an environment's own."""
+    return {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+
+
+def run(*command):
+    """Run a program in the checkout; its failure ends this one with the same exit code."""
+    done = subprocess.call(command, cwd=ROOT, env=clean())
     if done != 0:
         sys.exit(done)
 
@@ -30,22 +36,32 @@ def environment(name):
     """The environment's Python, made if it isn't there or does not start any more."""
     folder = os.path.join(ROOT, name)
     python = os.path.join(folder, "Scripts" if os.name == "nt" else "bin", "python")
-    if os.path.exists(folder) and subprocess.call([python, "-c", "import pip"], stderr=subprocess.DEVNULL) != 0:
+    if os.path.exists(folder) and not starts(python):
         shutil.rmtree(folder)
     if not os.path.exists(folder):
         print("making %s ..." % folder)
         sys.stdout.flush()
-        if subprocess.call([sys.executable, "-m", "venv", folder]) != 0:
+        if subprocess.call([sys.executable, "-m", "venv", folder], env=clean()) != 0:
             shutil.rmtree(folder, ignore_errors=True)
             fail("this Python can't make environments", "on Debian and Ubuntu: sudo apt install python3-venv")
         run(python, "-m", "pip", "install", "--quiet", "--upgrade", "pip>=25.1")
     return python
 
 
-def doctor(arguments):
+def starts(python):
+    try:
+        return subprocess.call([python, "-I", "-c", "import pip"], stderr=subprocess.DEVNULL) == 0
+    except OSError:
+        return False
+
+
+def envtool(arguments):
+    """Any command of envtool, in the caller's folder and with the caller's variables: they are what it looks at."""
     python = environment(".venv-envtool")
     run(python, "-m", "pip", "install", "--quiet", ROOT)
-    sys.exit(subprocess.call([script(python, "envtool"), "doctor"] + arguments))
+    program = "from envtool.cli.app import console; import sys; sys.argv[0] = %r; console()" % script(python, "envtool")
+    # -I: what a PYTHONPATH holds must not break envtool itself; its children see the variable all the same.
+    sys.exit(subprocess.call([python, "-I", "-c", program] + arguments))
 
 
 def test(arguments):
@@ -63,9 +79,9 @@ def test(arguments):
     run(script(python, "mypy"))
     slow = ["--run-slow"] if "--slow" in arguments else []
     rest = [argument for argument in arguments if argument != "--slow"]
-    env = dict(os.environ, ENVTOOL_TEST_WHEEL="1")
+    env = dict(clean(), ENVTOOL_TEST_WHEEL="1")
     env["PATH"] = os.path.dirname(python) + os.pathsep + env.get("PATH", "")  # uv, among the development tools
-    env.pop("PYTHONPATH", None)  # it would put something before the installed wheel, as `python -m pytest` would
+    # The script, not `python -m pytest`, which would put the checkout before the installed wheel.
     workers = [] if any(word.startswith("-n") for word in rest) else ["-n", "auto"]
     sys.exit(subprocess.call([script(python, "pytest")] + workers + slow + rest, cwd=ROOT, env=env))
 
@@ -74,14 +90,25 @@ def script(python, name):
     return os.path.join(os.path.dirname(python), name + (".exe" if os.name == "nt" else ""))
 
 
-COMMANDS = {"doctor": doctor, "test": test}
-
-if __name__ == "__main__":
+def main(arguments):
     if sys.version_info < OLDEST:
         fail(
             "envtool needs Python 3.10 or newer; this is %d.%d (%s)" % (sys.version_info[:2] + (sys.executable,)),
             "install a newer Python from https://www.python.org/downloads/",
         )
-    if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:
-        fail("say what to do", "python3 scripts/bootstrap.py doctor, or … test")
-    COMMANDS[sys.argv[1]](sys.argv[2:])
+    if not arguments:
+        fail("say what to do", "python3 scripts/bootstrap.py doctor (or any command of envtool), or test")
+    try:
+        if arguments[0] == "test":
+            test(arguments[1:])
+        else:
+            envtool(arguments)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        sys.exit(130)
+    except OSError as error:
+        fail(str(error), "use a checkout that you may write to")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

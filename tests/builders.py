@@ -28,8 +28,8 @@ GIB = 1 << 30
 class Lines:
     """A mender whose lines say what was asked."""
 
-    def reinstall(self, *, accelerator="auto"):
-        return f"REINSTALL {accelerator}"
+    def reinstall(self, *, accelerator="auto", force=False):
+        return f"{'REPAIR' if force else 'REINSTALL'} {accelerator}"
 
     def uninstall(self, *names):
         return f"UNINSTALL {' '.join(names)}"
@@ -41,7 +41,7 @@ class Lines:
 class NoLines(Lines):
     """A mender that knows no build."""
 
-    def reinstall(self, *, accelerator="auto"):
+    def reinstall(self, *, accelerator="auto", force=False):
         return None
 
 

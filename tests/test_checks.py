@@ -554,3 +554,59 @@ def test_two_vendors_do_not_disturb_each_other():
     both = replace(amd(), nvidia=nvidia())
     judged = verdicts(both, environment(CUDA))
     assert judged["rocm-wheel-missing"].status is Status.SKIP
+
+
+# ── what newcomers fell over ─────────────────────────────────────────────────────────────────────
+
+
+def test_a_forgotten_activation_is_the_thing_to_mend():
+    env = environment(
+        chosen_by="python3 on PATH", local_venv=Found("/home/ana/course/.venv"), executable="/usr/bin/python3"
+    )
+    judged = verdicts(env=env)
+    assert judged["venv-not-active"].status is Status.FAIL
+    assert judged["venv-not-active"].hint == "source /home/ana/course/.venv/bin/activate"
+    assert judged["torch-not-installed"].status is Status.SKIP
+
+
+def test_a_moved_environment_is_named():
+    env = environment(chosen_by="python3 on PATH", ghost="/home/ana/old/.venv", local_venv=Found("/home/ana/new/.venv"))
+    judged = verdicts(env=env)
+    assert "/home/ana/old/.venv" in judged["venv-broken"].message and "moved" in judged["venv-broken"].message
+    assert judged["venv-broken"].hint == "python3 -m venv --clear /home/ana/old/.venv"
+    assert judged["venv-not-active"].status is judged["torch-not-installed"].status is Status.SKIP
+
+
+def test_a_broken_environment_in_the_folder_is_named_though_it_is_not_active():
+    env = environment(chosen_by="python3 on PATH", local_venv=Found("/x/.venv"), local_venv_starts=Found(False))
+    assert verdicts(env=env)["venv-broken"].hint == "python3 -m venv --clear /x/.venv"
+
+
+def test_a_damaged_torch_is_laid_down_again():
+    judged = verdicts(imports=torch_error("No module named 'torch.version'"))
+    assert judged["torch-import"].hint == "REPAIR auto"
+
+
+def test_a_torch_with_a_record_and_no_files_is_not_called_absent():
+    judged = verdicts(env=environment(distributions=(dist("torch", "2.13.0"),)))
+    assert "2.13.0 is recorded" in judged["torch-not-installed"].message
+    assert judged["torch-not-installed"].hint == "REPAIR auto"
+
+
+def test_a_slow_import_is_not_a_damaged_one():
+    judged = verdicts(imports=report(stage("torch", "timeout", seconds=1.0)))
+    assert "--timeout" in judged["torch-import"].hint and "REPAIR" not in judged["torch-import"].hint
+
+
+def test_a_shadow_elsewhere_is_named_by_its_whole_path():
+    leak = Leak("PYTHONPATH", f"{HERE}/lib")
+    shadow = Shadow("random", f"{HERE}/lib/random.py", "PYTHONPATH", True)
+    env = environment(CPU, leaks=(LEAK, leak), shadows=(shadow,), working_directory=HERE)
+    assert verdicts(env=env)["stdlib-shadow"].hint == f"mv -i {HERE}/lib/random.py {HERE}/lib/my_random.py"
+    inside = replace(env, shadows=(Shadow("random", f"{HERE}/random.py", LEAK.kind, True),))
+    assert verdicts(env=inside)["stdlib-shadow"].hint == "mv -i random.py my_random.py"
+
+
+def test_nothing_is_said_of_imports_that_were_not_tried():
+    judged = verdicts(env=environment(), imports=report(stage("torch", "not-installed")))
+    assert judged["vcredist-missing"].status is judged["noexec-mount"].status is Status.SKIP

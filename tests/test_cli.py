@@ -270,3 +270,61 @@ def test_the_doctor_never_imports_torch_into_its_own_process():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
     for heavy in ("torch", "numpy", "pynvml", "asyncio", "importlib.metadata"):
         assert f"'{heavy}'" not in done.stderr, heavy
+
+
+def test_a_bare_call_shows_the_help():
+    done = envtool()
+    assert done.returncode == 0 and "Usage: envtool" in done.stdout and not done.stderr
+
+
+def test_a_code_may_be_written_in_capitals():
+    assert envtool("explain", "DRIVER-TOO-OLD-FOR-WHEEL").returncode == 0
+
+
+@pytest.mark.parametrize("option", ["--junit", "--html", "--record"])
+@pytest.mark.parametrize("name", ["", "-"])
+def test_a_file_needs_a_name(option, name):
+    done = quick(option, name)
+    assert done.returncode == 2 and option in done.stderr
+
+
+@pytest.mark.skipif(not POSIX, reason="a folder in use can't be deleted elsewhere")
+def test_a_deleted_folder_is_named():
+    command = f'd=$(mktemp -d) && cd "$d" && rmdir "$d" && {sys.executable} -m envtool doctor --no-import'
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=env)
+    assert done.returncode == 2 and "does not exist any more" in done.stderr
+
+
+@pytest.mark.skipif(not POSIX, reason="closes a stream as a shell of POSIX does")
+def test_a_closed_stdout_is_no_crash():
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m envtool explain >&-"], capture_output=True, text=True, env=env
+    )
+    assert done.returncode == 0 and not done.stderr
+
+
+@pytest.mark.skipif(not POSIX, reason="needs a pseudo-terminal")
+def test_on_a_terminal_the_word_of_patience_is_taken_back(tmp_path):
+    import pty
+
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "env"], check=True)
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "TERM": "xterm"}
+    primary, secondary = pty.openpty()
+    command = [sys.executable, "-m", "envtool", "doctor", "--python", str(tmp_path / "env")]
+    process = subprocess.Popen(command, stdin=secondary, stdout=secondary, stderr=secondary, env=env, cwd=tmp_path)
+    os.close(secondary)
+    said = b""
+    while True:
+        try:
+            part = os.read(primary, 4096)
+        except OSError:
+            break
+        if not part:
+            break
+        said += part
+    process.wait(timeout=20)
+    before, _, after = said.partition(b"Environment")
+    assert b"importing torch" in before and b"importing torch" not in after
+    assert before.rstrip(b" \r").endswith(b"...") and before.endswith(b"\r")

@@ -194,7 +194,7 @@ CASES: dict[str, Case] = {
         "musl", "shm-small", step="python:3.12-slim", command=False,
         facts={"libc.name": "musl", "libc.version": "1.2.5", "container": "docker"},
     ),
-    "random-py": Case("stdlib-shadow", step="mv random.py my_random.py", facts=LAPTOP),
+    "random-py": Case("stdlib-shadow", step="mv -i random.py my_random.py", facts=LAPTOP),
     "venv-dangling": Case("venv-broken", step="python3 -m venv --clear /home/ana/course/.venv", facts={"python": None}),
     "conda-and-pip": Case("conda-plus-pip", step="make a new environment", command=False, facts={"python.version": "3.12.12"}),
 }  # fmt: skip

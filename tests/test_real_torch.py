@@ -65,7 +65,7 @@ def test_a_students_random_py_is_named(tmp_path):
     (tmp_path / "random.py").write_text("print('my dice')\n")
     document, bad = doctor(TORCH, cwd=tmp_path)
     assert "random.py" in bad["stdlib-shadow"]["message"]
-    assert document["next_step"] == "mv random.py my_random.py"
+    assert document["next_step"] == "mv -i random.py my_random.py"
     assert run("bash", "-c", document["next_step"], cwd=tmp_path).returncode == 0
     _, bad = doctor(TORCH, cwd=tmp_path)
     assert "stdlib-shadow" not in bad

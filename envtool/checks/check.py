@@ -20,8 +20,11 @@ BLOCKED = "waits for "  # how the message of a check begins whose need failed
 class Mender(Protocol):
     """Works out the commands that mend an environment; see ``checks.mend``."""
 
-    def reinstall(self, *, accelerator: str = "auto") -> str | None:
-        """The line that brings torch and its companions here to builds that fit; None where there are none."""
+    def reinstall(self, *, accelerator: str = "auto", force: bool = False) -> str | None:
+        """The line that brings torch and its companions here to builds that fit; None where there are none.
+
+        ``force`` lays down the files of what is installed already, too: for a damaged installation.
+        """
 
     def uninstall(self, *names: str) -> str:
         """The line that removes distributions."""

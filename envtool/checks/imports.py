@@ -51,7 +51,8 @@ def _how_it_ended(stage: Stage) -> str:
 
 
 def _reinstall(evidence: Evidence) -> tuple[str, bool]:
-    mend = evidence.mender.reinstall()
+    """The files may be damaged: they are laid down again, or the line would change nothing."""
+    mend = evidence.mender.reinstall(force=True)
     return (mend, True) if mend else ("make a new environment and install PyTorch there", False)
 
 
@@ -196,7 +197,8 @@ def _import_cause(code: str) -> Callable[[Evidence], Verdict]:
                     command=command,
                     evidence=_facts(stage),
                 )
-        return passed("no import failed so")
+        tried = any(stage.name in IMPORTS and stage.outcome == "ok" for stage in report.stages)
+        return passed("no import failed so") if tried else skipped("nothing was imported")
 
     return judge
 
@@ -253,6 +255,12 @@ def _imports(evidence: Evidence, package: str) -> Verdict:
         return passed(f"{package} {stage.detail('version') or ''} imports{seconds}".replace("  ", " "))
     if _known(stage, CAUSES):
         return skipped("another check explains it")
+    if stage.outcome == "timeout":
+        return failed(
+            f"`import {package}` {_how_it_ended(stage)}.",
+            hint="give it longer: envtool doctor --timeout 600 (a first import from a network disk takes minutes)",
+            evidence=_facts(stage),
+        )
     missing = stage.detail("missing_library")
     hint, command = _reinstall(evidence)
     return failed(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from envtool.checks.check import Check, Evidence
 from envtool.environment import BrokenEnvironment, Environment, Leak, Shadow
-from envtool.machine import Absent, Found, Unknown
+from envtool.machine import Absent, Found, Unknown, found_or
+from envtool.shell import shell_line
 from envtool.verdicts import Verdict, failed, passed, skipped, unknown, warned
 
 # Packages that matter to a course: their presence behind a leak is what makes the leak worth a word.
@@ -12,25 +13,43 @@ FAMILY = ("torch", "torchvision", "torchaudio", "numpy")
 
 
 def environment_starts(evidence: Evidence) -> Verdict:
-    """A venv holds links to the Python it was made from; moved or upgraded, they dangle."""
+    """A venv holds links to the Python it was made from; moved, copied or after an upgrade, they lead nowhere."""
     broken = evidence.environment
-    if not isinstance(broken, BrokenEnvironment):
-        return passed(f"Python {broken.version} starts")
-    if broken.kind != "dangling":
-        return skipped("another check explains it")
-    home = f" ({broken.home})" if broken.home else ""
-    prefix = _prefix_of(broken.executable)
+    if isinstance(broken, BrokenEnvironment):
+        return _dangling(evidence, broken) if broken.kind == "dangling" else skipped("another check explains it")
+    if broken.ghost:
+        return failed(
+            f"Your shell says that {broken.ghost} is active, and there is no Python: it was moved or deleted. A moved "
+            "environment does not work; make it again, and install its packages again.",
+            hint=_make_again(evidence, broken.ghost),
+            command=True,
+        )
+    if broken.local_venv_starts == Found(False):
+        venv = found_or(broken.local_venv, ".venv")
+        return failed(
+            f"This folder's environment {venv} has lost the Python that it was made from. Make it again, and install "
+            "its packages again.",
+            hint=_make_again(evidence, venv),
+            command=True,
+        )
+    return passed(f"Python {broken.version} starts")
+
+
+def _dangling(evidence: Evidence, broken: BrokenEnvironment) -> Verdict:
+    home = f" in {broken.home}" if broken.home else ""
     return failed(
-        f"This environment's Python does not exist any more: {broken.executable} was made from a Python{home} that is "
-        "gone.",
-        hint=f"{'py' if evidence.machine.os == 'windows' else 'python3'} -m venv --clear {_in_shell(prefix)}",
+        f"{broken.executable} leads nowhere: the Python{home} that this environment was made from is gone. Make it "
+        "again, and install its packages again.",
+        hint=_make_again(evidence, _prefix_of(broken.executable)),
         command=True,
         evidence={"message": broken.message},
     )
 
 
-def _in_shell(path: str) -> str:
-    return f'"{path}"' if " " in path else path
+def _make_again(evidence: Evidence, prefix: str) -> str:
+    windows = evidence.machine.os == "windows"
+    words = ["py" if windows else "python3", "-m", "venv", "--clear", prefix]
+    return shell_line(words, "powershell" if windows else "posix")
 
 
 def _prefix_of(executable: str) -> str:
@@ -139,11 +158,17 @@ def _shadows(evidence: Evidence, *, standard: bool, folder: bool | None = None) 
     return [s for s in shadows if s.path.endswith(".py") != folder]
 
 
-def _short(evidence: Evidence, path: str) -> str:
-    name = path.replace("\\", "/").rpartition("/")[2]
+def _renamed(evidence: Evidence, path: str) -> str:
+    """The line that gives a file another name, asking before it writes over one."""
+    folder, _, name = path.replace("\\", "/").rpartition("/")
     env = _env(evidence)
-    here = any(leak.kind == "working-directory" and path.startswith(leak.path) for leak in env.leaks) if env else False
-    return name if here else path
+    here = env.working_directory if env else None
+    inside = here is not None and folder == here.replace("\\", "/").rstrip("/")
+    if evidence.machine.os == "windows":
+        return shell_line(["ren", name if inside else path, f"my_{name}"], "powershell")
+    return shell_line(
+        ["mv", "-i", name if inside else path, f"my_{name}" if inside else f"{folder}/my_{name}"], "posix"
+    )
 
 
 def no_file_is_named_torch(evidence: Evidence) -> Verdict:
@@ -153,13 +178,10 @@ def no_file_is_named_torch(evidence: Evidence) -> Verdict:
     files = _shadows(evidence, standard=False, folder=False)
     if not files:
         return passed("none")
-    shadow, windows = files[0], evidence.machine.os == "windows"
-    name = _short(evidence, shadow.path)
-    new = name.rpartition("/")[0] + "/" if "/" in name else ""
-    base = name.rpartition("/")[2]
+    shadow = files[0]
     return failed(
         f"{shadow.path} is imported in place of the package {shadow.module}.",
-        hint=f"{'ren' if windows else 'mv'} {name} {new}my_{base}",
+        hint=_renamed(evidence, shadow.path),
         command=True,
         evidence={"path": shadow.path, "module": shadow.module},
     )
@@ -187,12 +209,9 @@ def standard_library_is_reached(evidence: Evidence) -> Verdict:
     if not shadows:
         return passed("nothing hides it")
     shadow = shadows[0]
-    name = _short(evidence, shadow.path)
-    base = name.rpartition("/")[2]
-    new = name.rpartition("/")[0] + "/" if "/" in name else ""
     return failed(
         f"{shadow.path} has the name of Python's own module {shadow.module}: `import torch` reads your file instead.",
-        hint=f"{'ren' if evidence.machine.os == 'windows' else 'mv'} {name} {new}my_{base}",
+        hint=_renamed(evidence, shadow.path),
         command=True,
         evidence={"path": shadow.path, "module": shadow.module},
     )
@@ -280,12 +299,19 @@ def project_environment_is_active(evidence: Evidence) -> Verdict:
         case Found(path):
             if env.chosen_by == "--python":
                 return skipped("--python names the environment")
-            windows = evidence.machine.os == "windows"
-            return warned(
-                f"This folder has an environment of its own, {path}, and it is not active.",
-                hint=f"{path}\\Scripts\\activate" if windows else f"source {path}/bin/activate",
-                command=True,
-            )
+            return _not_active(evidence, env, path)
+
+
+def _not_active(evidence: Evidence, env: Environment, path: str) -> Verdict:
+    """A failure where the Python that answers has no torch: then the other one was meant."""
+    if evidence.machine.os == "windows":
+        line = shell_line([f"{path}\\Scripts\\Activate.ps1"], "powershell")
+    else:
+        line = "source " + shell_line([f"{path}/bin/activate"], "posix")
+    message = f"This folder has an environment of its own, {path}, and it is not active."
+    if evidence.torch is None and not env.chosen_by.startswith("the active"):
+        return failed(f"{message} The Python that answers, {env.executable}, has no PyTorch.", hint=line, command=True)
+    return warned(message, hint=line, command=True)
 
 
 def not_conda_base(evidence: Evidence) -> Verdict:
@@ -324,6 +350,10 @@ def pip_may_write_here(evidence: Evidence) -> Verdict:
 CHECKS = (
     Check("venv-broken", "The environment's Python exists", "Python", environment_starts),
     Check("python-does-not-start", "Python starts", "Python", python_starts),
+    Check(
+        "venv-not-active", "The project's own environment is active", "Python", project_environment_is_active,
+        needs=("venv-broken",),
+    ),
     Check("python-plain-start", "Python starts in this folder and shell", "Python", plain_start_works),
     Check("python-32bit", "Python is a 64-bit program", "Python", python_is_64_bit),
     Check("file-named-torch", "No file takes torch's name", "Python", no_file_is_named_torch),
@@ -333,8 +363,7 @@ CHECKS = (
     Check("user-site-leak", "No package comes from the user directory", "Python", user_site_brings_nothing),
     Check("python-too-new", "PyTorch knows this Python", "Python", python_is_not_too_new),
     Check("python-too-old", "PyTorch still serves this Python", "Python", python_is_not_too_old),
-    Check("venv-not-active", "The project's own environment is active", "Python", project_environment_is_active),
     Check("pep668", "pip may install here", "Python", pip_may_write_here),
     Check("wrong-interpreter", "pip belongs to this Python", "Python", pip_is_this_pythons),
     Check("conda-base", "PyTorch is not in conda's base", "Python", not_conda_base),
-)
+)  # fmt: skip

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from envtool.catalog import Catalog
-from envtool.commands import install_command, shell_line
+from envtool.commands import install_command
 from envtool.environment import BrokenEnvironment, Environment
 from envtool.errors import EnvtoolError
 from envtool.fact import Fact
 from envtool.machine import Found, HostPython, Machine, found_or
 from envtool.plan import Plan, resolve
+from envtool.shell import shell_line
 from envtool.spec import FAMILY, Request
 
 
@@ -23,19 +24,27 @@ class EnvironmentMender(Fact):
     environment: Environment | BrokenEnvironment
     catalog: Catalog
 
-    def reinstall(self, *, accelerator: str = "auto") -> str | None:
+    def reinstall(self, *, accelerator: str = "auto", force: bool = False) -> str | None:
         """The line that brings the trio to builds that fit; None where there is no such build, or conda rules here.
 
         The installed version of torch is kept where a build of it fits, since a course may pin it. With "auto" a
-        GPU is served if any build can serve it.
+        GPU is served if any build can serve it. ``force`` writes over files that are damaged.
         """
         env = self.environment
         if isinstance(env, BrokenEnvironment) or self.from_conda(env):
             return None
         plan = self._plan(env, accelerator)
-        return None if plan is None else self.command(plan, env)
+        return None if plan is None else self.command(plan, env, force=force)
 
-    def command(self, plan: Plan, env: Environment, *, installer: str | None = None, shell: str | None = None) -> str:
+    def command(
+        self,
+        plan: Plan,
+        env: Environment,
+        *,
+        installer: str | None = None,
+        shell: str | None = None,
+        force: bool = False,
+    ) -> str:
         """The line that installs a plan into this environment; made first, where there is none of one's own."""
         # What pip compares is the version in the metadata: PyPI's 2.15.0 hides the +cu132 that its files tell.
         installed = {name: found.version for name in FAMILY if (found := env.distribution(name)) is not None}
@@ -45,6 +54,7 @@ class EnvironmentMender(Fact):
             python=self.python_word(env),
             shell=shell or self._shell,
             replacing=installed,
+            force=force,
         )
         return self._prepared(env, line)
 
@@ -65,8 +75,8 @@ class EnvironmentMender(Fact):
 
     def _requests(self, env: Environment, accelerator: str) -> Iterator[Request]:
         """Most wanted first: the GPU before the CPU, the installed torch before the newest."""
-        torch = env.build("torch")
-        installed = [package for package in FAMILY if env.build(package) is not None]
+        torch = env.build("torch") or env.distribution("torch")
+        installed = [p for p in FAMILY if env.build(p) is not None or env.distribution(p) is not None]
         others = [package for package in (installed or FAMILY) if package != "torch"]
         pins = [f"torch=={torch.version.partition('+')[0]}"] if torch else []
         kinds = ["gpu", "auto"] if accelerator == "auto" else [accelerator]
@@ -109,11 +119,17 @@ class EnvironmentMender(Fact):
         """The line, with what must come before it: an environment of one's own, or pip."""
         if self._makes_environment(env):
             line = self._chain(shell_line([env.executable, "-m", "venv", ".venv"], self._shell), line)
+            line = self._chain(line, self._activate)
         elif not isinstance(env.pip, Found) and self.installer(env) == "pip":
             line = self._chain(shell_line([self.python_word(env), "-m", "ensurepip"], self._shell), line)
         else:
             return line
         return line if env.ensurepip else self._with_ensurepip(line)
+
+    @property
+    def _activate(self) -> str:
+        """What makes the new environment the one that is meant; without it the next look is at the old one again."""
+        return ".venv\\Scripts\\Activate.ps1" if self._shell == "powershell" else "source .venv/bin/activate"
 
     def _with_ensurepip(self, line: str) -> str:
         """Debian and its children keep what makes environments in a package of its own."""

@@ -21,10 +21,22 @@ def torch_is_installed(evidence: Evidence) -> Verdict:
         return skipped("Python does not start")
     if evidence.torch is not None:
         return passed(label(evidence.torch))
+    record = env.distribution("torch")
+    if record is not None:
+        return _files_are_gone(evidence, record.version)
     mend = evidence.mender.reinstall()
     return failed(
         "PyTorch is not installed in this environment.",
         hint=mend or "make an environment with Python 3.12 and install torch there",
+        command=mend is not None,
+    )
+
+
+def _files_are_gone(evidence: Evidence, version: str) -> Verdict:
+    mend = evidence.mender.reinstall(force=True)
+    return failed(
+        f"torch {version} is recorded as installed, and its files are missing or damaged.",
+        hint=mend or "make a new environment and install PyTorch there",
         command=mend is not None,
     )
 
@@ -54,8 +66,8 @@ def torch_is_there_once(evidence: Evidence) -> Verdict:
         if len(copies) > 1 and len({(d.version, d.location) for d in copies}) > 1:
             places = "; ".join(f"{d.version} in {d.location}" for d in copies)
             return failed(
-                f"{name} is installed {len(copies)} times: {places}.",
-                hint=evidence.mender.uninstall(name) + "  # until nothing is left; then run envtool doctor again",
+                f"{name} is installed {len(copies)} times: {places}. Repeat the line until nothing is left.",
+                hint=evidence.mender.uninstall(name),
                 command=True,
                 evidence={"copies": [f"{d.version} {d.location}" for d in copies]},
             )
@@ -111,9 +123,10 @@ def cuda_libraries_are_of_one_family(evidence: Evidence) -> Verdict:
     mine = f"cu{torch.cuda.partition('.')[0]}"
     others = [f"{name}-{kind}" for name, kinds in mixed.items() for kind in kinds if kind != mine]
     return failed(
-        f"CUDA libraries of two families share one folder: {', '.join(sorted(mixed))} for {_kinds(mixed)}.",
+        f"CUDA libraries of two families share one folder: {', '.join(sorted(mixed))} for {_kinds(mixed)}. Remove "
+        "those that torch does not need; the next `envtool doctor` says what is missing then.",
         # what is left of the family that stays was overwritten, so torch's own files must be laid down again
-        hint=evidence.mender.uninstall(*others) + "  # then reinstall torch, as the next envtool doctor says",
+        hint=evidence.mender.uninstall(*others),
         command=True,
     )
 
@@ -173,7 +186,8 @@ def _required(requires: tuple[str, ...], evidence: Evidence) -> list[str]:
 
 CHECKS = (
     Check("pip-install-pytorch", "The package is torch, not pytorch", "PyTorch", pytorch_is_not_torch),
-    Check("torch-not-installed", "PyTorch is installed", "PyTorch", torch_is_installed, needs=("musl",)),
+    Check("torch-not-installed", "PyTorch is installed", "PyTorch", torch_is_installed,
+        needs=("musl", "venv-broken", "venv-not-active")),
     Check("conda-plus-pip", "conda and pip don't mix", "PyTorch", conda_and_pip_do_not_mix),
     Check(
         "two-torch-installs", "PyTorch is installed once", "PyTorch", torch_is_there_once, needs=("conda-plus-pip",),

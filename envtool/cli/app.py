@@ -19,6 +19,8 @@ from envtool.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_TOOL, EXIT_USAGE, Env
 COMMANDS = {
     "doctor": "What is wrong here, and the one next step",
     "probe": "The facts of this machine, no opinion",
+    "pick": "The builds that fit this machine or another, and the command",
+    "catalog": "The compatibility data: show it, verify it, bring it up to date",
     "explain": "What a check means and how to mend it",
 }
 
@@ -59,12 +61,16 @@ def _no_such_command(name: str) -> str:
 
 @click.command(
     cls=LazyGroup,
+    invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
     epilog="Start with `envtool doctor`. `envtool COMMAND --help` explains each.",
 )
 @click.version_option(__version__, "-V", "--version", message="envtool %(version)s")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """From a bare machine to a PyTorch environment that works."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -83,6 +89,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _survive_any_text() -> None:
     """A terminal without UTF-8 gets question marks in place of a UnicodeEncodeError."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller: `envtool doctor >&-`
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

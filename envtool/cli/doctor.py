@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("--record", metavar="FILE", help="Write all that was asked and answered to FILE.")
 @click.option("--machine", metavar="FILE", help="Examine a machine that was recorded with --record.")
 @click.option(
-    "--timeout", type=click.FloatRange(min=1), default=120.0, metavar="SECONDS", show_default=True,
+    "--timeout", type=click.IntRange(1, 86400), default=120, metavar="SECONDS", show_default=True,
     help="The longest that the import may take.",
 )  # fmt: skip
 def command(
@@ -43,6 +45,9 @@ def command(
     PATH. Nothing is changed, and the network is not used. The exit code is 1
     if a check failed, 2 if PATH is no working Python.
     """
+    for option, file in (("--junit", junit), ("--html", html), ("--record", record)):
+        if file in ("", "-"):
+            raise click.UsageError(f"{option} needs the name of a file")
     if machine is not None and python is not None:
         raise click.UsageError("--python can't be used with --machine: the recording holds its own environment")
     from envtool.cli.recordings import asked, keep, open_host
@@ -50,8 +55,8 @@ def command(
 
     host = open_host(machine, record=record is not None)
     named, do_import = asked(host, python, not no_import)
-    _say_that_it_takes_time(no_import or machine is not None)
-    diagnosis = examine(host, python=named, do_import=do_import, timeout=timeout)
+    with a_word_of_patience(do_import and machine is None):
+        diagnosis = examine(host, python=named, do_import=do_import, timeout=timeout)
     if record is not None:
         keep(host, record)
     _write_files(diagnosis, junit, html)
@@ -67,9 +72,22 @@ def command(
     return EXIT_FAILED if diagnosis.status.value == "fail" else EXIT_OK
 
 
-def _say_that_it_takes_time(quick: bool) -> None:
-    if not quick and sys.stderr.isatty() and sys.stdout.isatty():
-        click.echo("importing torch, which takes some seconds ...\r", err=True, nl=False)
+PATIENCE = "importing torch ..."
+
+
+@contextlib.contextmanager
+def a_word_of_patience(wanted: bool) -> Iterator[None]:
+    """Say on a terminal what takes so long, and take it back."""
+    if not (wanted and sys.stderr.isatty() and sys.stdout.isatty()):
+        yield
+        return
+    sys.stderr.write(PATIENCE)
+    sys.stderr.flush()
+    try:
+        yield
+    finally:
+        sys.stderr.write("\r" + " " * len(PATIENCE) + "\r")
+        sys.stderr.flush()
 
 
 def _write_files(diagnosis: Diagnosis, junit: str | None, html: str | None) -> None:

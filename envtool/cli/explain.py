@@ -30,6 +30,7 @@ def command(code: str | None, as_json: bool) -> int:
         else:
             sys.stdout.write(style().safe(render_list(ALL)))
         return 0
+    code = code.lower()
     check = next((c for c in ALL if c.code == code), None)
     if check is None:
         raise UsageError(f"there is no check called {code!r}", hint=_nearest(code, [c.code for c in ALL]))

@@ -17,7 +17,18 @@ def style() -> Style:
 
         width = shutil.get_terminal_size((WIDEST, 24)).columns
     colour = terminal and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb" and _ansi()
-    return Style(width=width, colour=colour, unicode=_unicode())
+    return Style(width=width, colour=colour, unicode=_unicode(), program=_program())
+
+
+def _program() -> str:
+    """What to type for this program: its name where the shell finds it, else how it was called."""
+    for folder in os.environ.get("PATH", "").split(os.pathsep):
+        if os.path.exists(os.path.join(folder, "envtool" + (".exe" if os.name == "nt" else ""))):
+            return "envtool"
+    called = sys.argv[0] if sys.argv else ""
+    if os.path.basename(called) in ("envtool", "envtool.exe"):
+        return called if " " not in called else f'"{called}"'
+    return "python -m envtool" if called.endswith("__main__.py") else "envtool"
 
 
 def _unicode() -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os.path
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from envtool.errors import UsageError
 from envtool.fact import Fact
@@ -13,7 +13,7 @@ from envtool.probe.host import Host
 HINT = "name a Python program or an environment's folder, as in `--python .venv`"
 _ACTIVE = (("VIRTUAL_ENV", "the active environment"), ("CONDA_PREFIX", "the active conda environment"))
 # pipx and uv keep an environment for each tool, envtool's own too, and `uvx` puts it first on PATH.
-_TOOLS = ("/pipx/venvs/", "/uv/tools/", "/archive-v0/", "/pipx/.cache/")
+_TOOLS = ("/pipx/venvs/", "/uv/tools/", "/archive-v0/", "/pipx/.cache/", "/.venv-envtool/")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -23,13 +23,23 @@ class Choice(Fact):
     executable: str
     chosen_by: str
     named: bool = False
+    ghost: str | None = None  # an environment that is active and has no Python
 
 
 def choose_interpreter(host: Host, named: str | None) -> Choice:
     """The Python that a user would mean; UsageError where the named one can't be one."""
     if named is not None:
         return Choice(_named(host, named), "--python", named=True)
-    return _active(host) or _on_path(host) or _own(host)
+    return _active(host) or replace(_on_path(host) or _own(host), ghost=_ghost(host))
+
+
+def _ghost(host: Host) -> str | None:
+    """What the shell calls active, and is not there: a venv that was moved or deleted."""
+    for variable, _ in _ACTIVE:
+        prefix = host.env(variable)
+        if prefix and _python_in(host, prefix) is None and not _of_a_tool(prefix + "/"):
+            return prefix
+    return None
 
 
 def _windows(host: Host) -> bool:
@@ -101,7 +111,7 @@ def _in_folder(host: Host, named: str, path: str) -> str:
         raise UsageError(
             f"--python {named}: this folder holds no Python: there is no {first}"
             + "".join(f" and no {other}" for other in others[:1]),
-            hint=f"make an environment there with `python3 -m venv {named}`, or name another",
+            hint=HINT,
         )
     return python
 
@@ -123,7 +133,7 @@ def _active(host: Host) -> Choice | None:
     for variable, title in _ACTIVE:
         prefix = host.env(variable)
         python = _python_in(host, prefix) if prefix else None
-        if python is None:
+        if python is None or _of_a_tool(python):
             continue
         folder = python.replace("\\", "/").rsplit("/", 1)[0]
         place = folders.index(folder) if folder in folders else len(folders)

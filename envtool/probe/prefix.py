@@ -136,6 +136,21 @@ def _interpreter_in(text: str, path: str) -> Reading[str]:
     return Unknown(f"{path} is a script that does not name its interpreter")
 
 
+def venv_starts(host: Host, venv: Reading[str]) -> Reading[bool]:
+    """Does a venv's Python lead anywhere? It is not started."""
+    if not isinstance(venv, Found):
+        return Absent("there is no other environment in the working directory")
+    windows = "\\" in venv.value
+    program = f"{venv.value}\\Scripts\\python.exe" if windows else f"{venv.value}/bin/python"
+    match host.real(program):
+        case Found(_):
+            return Found(True)
+        case Absent(_):
+            return Found(False)
+        case Unknown(reason):
+            return Unknown(reason)
+
+
 def local_venv(host: Host, cwd: str | None, prefix: str) -> Reading[str]:
     """./.venv or ./venv, where that is another environment than the one at ``prefix``."""
     if cwd is None:

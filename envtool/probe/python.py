@@ -27,7 +27,16 @@ from envtool.probe.installed import (
     shadows_of,
 )
 from envtool.probe.interpreter import HINT, Choice
-from envtool.probe.prefix import abi_of, arch_of, local_venv, manager_of, pip_on_path, site_packages_of, venv_settings
+from envtool.probe.prefix import (
+    abi_of,
+    arch_of,
+    local_venv,
+    manager_of,
+    pip_on_path,
+    site_packages_of,
+    venv_settings,
+    venv_starts,
+)
 
 __all__ = ["start", "start_import"]
 
@@ -120,7 +129,9 @@ def _environment(
         venv_home=settings.get("home"),
         venv_version=settings.get("version") or settings.get("version_info"),
         pip_on_path=pip_on_path(host),
-        local_venv=local_venv(host, cwd, prefix),
+        local_venv=(venv := local_venv(host, cwd, prefix)),
+        local_venv_starts=venv_starts(host, venv),
+        ghost=choice.ghost,
     )
 
 
@@ -177,7 +188,10 @@ def _why_silent(done: Completed) -> tuple[str, str]:
         said = lines_of(shown(done.stdout)) or lines_of(shown(done.stderr))
         first = f"it answered {said[0].strip()[:120]!r}" if said else "it answered nothing"
         return "no-answer", f"this is not a Python: {first} (exit code 0)"
-    return "does-not-start", f"does not start ({ending(done.returncode)}): {last_words(done)}"
+    words = last_words(done)
+    if "envtool" in words and "SourceFileLoader" in words:  # a program that repeats its arguments shows ours
+        return "does-not-start", f"this is not a Python (it {ending(done.returncode)})"
+    return "does-not-start", f"does not start ({ending(done.returncode)}): {words}"
 
 
 def _venv_home(host: Host, executable: str) -> str | None:

@@ -9,6 +9,7 @@ from envtool.checks import ALL, GROUPS, is_blocked
 from envtool.diagnosis import Diagnosis
 from envtool.environment import BrokenEnvironment
 from envtool.fact import Fact
+from envtool.machine import Found
 from envtool.report import facts
 from envtool.verdicts import Status, Verdict
 
@@ -23,6 +24,7 @@ class Style(Fact):
     width: int = WIDEST
     colour: bool = False
     unicode: bool = True
+    program: str = "envtool"  # what to type to run this program again
 
     def paint(self, text: str, code: str) -> str:
         """The text in a colour, where there is colour."""
@@ -117,7 +119,7 @@ def _problems(diagnosis: Diagnosis, style: Style, width: int) -> str:
     problems = diagnosis.problems
     blocks = [_problem(verdict, style, width) for verdict in problems[:SHOWN]]
     if len(problems) > SHOWN:
-        blocks.append(f"and {len(problems) - SHOWN} more: envtool doctor --all")
+        blocks.append(f"and {len(problems) - SHOWN} more: {style.program} doctor --all")
     return "\n\n".join(blocks)
 
 
@@ -137,8 +139,8 @@ def _every_verdict(diagnosis: Diagnosis, style: Style, width: int) -> str:
 def _next_step(diagnosis: Diagnosis, style: Style, width: int) -> str:
     step = diagnosis.next_step
     if step is None:
-        return _all_well(diagnosis)
-    why = f"(why: envtool explain {step.code})"
+        return hanging("", _all_well(diagnosis), width)
+    why = f"(why: {style.program} explain {step.code})"
     if step.command:  # never wrapped: it is there to be copied
         return hanging("", f"Fix {why}; copy this line:", width) + f"\n\n{step.text}"
     return hanging("", f"Next {why}:", width) + "\n\n" + hanging("", step.text, width)
@@ -148,4 +150,6 @@ def _all_well(diagnosis: Diagnosis) -> str:
     if diagnosis.status is not Status.PASS:
         return ""
     count = sum(v.status is Status.PASS for v in diagnosis.verdicts)
-    return f"All is well: {count} checks passed."
+    if isinstance(diagnosis.imports, Found):
+        return f"All is well: {count} checks passed."
+    return f"Nothing is wrong in the files ({count} checks passed); torch was not imported."
