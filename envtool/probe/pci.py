@@ -182,7 +182,7 @@ def look_up(vendor: str, device: str) -> Row:
 
 
 def _read_table() -> None:
-    from envtool.probe.tables import read_table
+    from envtool.data import read_table
 
     for family in read_table("pci.toml")["family"]:
         vendor, chip, xpu = str(family["vendor"]), str(family["chip"]), family.get("xpu")

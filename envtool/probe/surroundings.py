@@ -102,7 +102,7 @@ def jetpack(release: Reading[str]) -> Reading[str]:
     """The JetPack that an L4T release belongs to, where NVIDIA's archive says it."""
     if not isinstance(release, Found):
         return release
-    from envtool.probe.tables import read_table
+    from envtool.data import read_table
 
     known = read_table("jetpack.toml")["jetpack"]["releases"].get(release.value)
     return Found(str(known)) if known else Unknown(f"no JetPack is known for L4T {release.value}")
