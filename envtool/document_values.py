@@ -203,6 +203,10 @@ def _encode_reading(name: str, form: Reads, reading: object, into: tuple[dict[st
 def _decode_fields(fields: Fields, value: dict[str, Json], reasons: dict[str, Json], path: str) -> dict[str, Any]:
     given: dict[str, Any] = {}
     for name, form in fields.items():
+        if name not in value and name not in reasons:  # most keys of most documents
+            if isinstance(form, Reads):
+                given[name] = NOT_ASKED
+            continue
         at = _below(path, name)
         match form:
             case Value():

@@ -90,7 +90,7 @@ def read_target(text: str, catalog: Catalog) -> Machine:
             problems.append(str(problem))
     if not problems:
         problems += _contradictions(told)
-    hint = f"write it as in --target {EXAMPLE}; `envtool pick --help` tells more"
+    hint = f"write it as in --target '{EXAMPLE}'; `envtool pick --help` tells more"
     if len(problems) == 1:
         raise UsageError(f"--target, {problems[0]}", hint=hint)
     if problems:

@@ -191,6 +191,11 @@ TITLES = {
         "The doctor document",
         "`envtool doctor --json` prints it. Of the machine and the verdicts, the example shows a part.",
     ),
+    "plan": (
+        "The plan document",
+        "`envtool pick --json` prints it, and one in a line for each line of `--machine`. Of the refusals, the example "
+        "shows the first.",
+    ),
     "error": ("The error document", "A command with `--json` prints it in place of its own document."),
     "recording": ("The recording", "`envtool doctor --record FILE` writes it. A real one has some hundred answers."),
 }

@@ -17,9 +17,12 @@ from envtool.environment import NOT_IMPORTED, Build, Distribution, Environment, 
 from envtool.errors import UsageError  # noqa: E402
 from envtool.machine import Absent, Amd, Apple, Found, Gpu, HostPython, Intel, Libc, Machine, Nvidia  # noqa: E402
 from envtool.machine_document import machine_to_json  # noqa: E402
+from envtool.plan import Plan, resolve  # noqa: E402
+from envtool.plan_document import document_of  # noqa: E402
 from envtool.probe.interpreter import choose_interpreter  # noqa: E402
 from envtool.probe.recording import RecordedHost, Recording, recording_to_json  # noqa: E402
 from envtool.report.json import doctor_to_json, error_to_json  # noqa: E402
+from envtool.spec import Request  # noqa: E402
 from envtool.verdicts import Json  # noqa: E402
 
 GPU = Gpu(
@@ -89,6 +92,17 @@ def doctor() -> dict[str, Json]:
     return document | {"machine": {key: value for key, value in machine().items() if key in ("schema", "os", "arch")}}
 
 
+def plan() -> dict[str, Json]:
+    """The newest torch for that machine, with the first build that was passed over for it."""
+    catalog = load()
+    answer = resolve(MACHINE, Request(("torch",)), catalog)
+    assert isinstance(answer, Plan)
+    document = document_of(answer, catalog)
+    refusals = document["refusals"]
+    assert isinstance(refusals, list)
+    return document | {"refusals": refusals[:1], "catalog": {"date": catalog.date, "digest": "sha256:3f1c…"}}
+
+
 def error() -> dict[str, Json]:
     """What a path that does not exist leads to."""
     try:
@@ -117,6 +131,7 @@ def recording() -> dict[str, Json]:
 EXAMPLES: dict[str, Callable[[], dict[str, Json]]] = {
     "machine": machine,
     "doctor": doctor,
+    "plan": plan,
     "error": error,
     "recording": recording,
 }

@@ -95,7 +95,7 @@ def test_every_exit_code_has_a_heading():
 
 def test_every_document_has_a_heading():
     text = read("json.md")
-    for name in ("machine", "doctor", "error", "recording"):
+    for name in ("machine", "doctor", "plan", "error", "recording"):
         assert f"Schema `envtool.{name}/1`." in text
 
 
