@@ -224,8 +224,8 @@ def _index_build(catalog: Catalog, row: _IndexRow, torch: str) -> Build:
     companions = {
         package: tuple(
             CompanionWheel(
-                package, version, row.variant, package not in row.plain, package not in row.unseen,
-                _limited(theirs, row), None,
+                package, version, row.variant, package not in row.plain,
+                package not in row.unseen and f"{package}=={version}" not in row.unseen, _limited(theirs, row), None,
             )
             for version in release.companions.of(package)
             if (theirs := catalog.wheel(package, version, row.platform))
