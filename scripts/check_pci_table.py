@@ -11,7 +11,7 @@ import re
 import sys
 from typing import Any
 
-from envtool.probe.tables import read_table
+from envtool.data import read_table
 
 BRANDS = {"intel", "nvidia", "amd"}
 Ids = dict[tuple[str, str], str]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from recorded_machines import linux, macos, windows, windows_card
 
+from envtool.data import read_table
 from envtool.machine import Absent, Found, IntelGpu, PciCard, Unknown
 from envtool.probe import amd, intel, pci
 from envtool.probe.everything import start_machine
 from envtool.probe.recording import RecordedHost
-from envtool.probe.tables import read_table
 
 NODES = "/sys/class/kfd/kfd/topology/nodes"
 CPU_NODE = "cpu_cores_count 16\nsimd_count 0\ngfx_target_version 0\nvendor_id 0\ndevice_id 0\nlocation_id 0\n"
