@@ -15,13 +15,21 @@ Capability = tuple[int, int]
 _MAKERS = {"nvidia", "amd", "intel", "tesla", "geforce", "radeon", "instinct", "corporation", "graphics"}
 _FITTINGS = re.compile(r"^(pcie|sxm\d*|nvl|hbm\d*e?|hgx|dgx|gpu|laptop|max|q|mobile|with|design|\d+gi?b?)$")
 _MIG = re.compile(r"\bmig\b.*$")
+_SERIES = ("rtx", "gtx", "rx", "gt", "mx")  # "RTX4090" is written as often as "RTX 4090", and "4090" too
+_GLUED = re.compile(rf"^({'|'.join(_SERIES)})?(\d{{3,4}})(ti|super|xtx|xt|gre)?$")
 
 
 def simplified(name: str) -> str:
     """The words of a name that tell the chip: "v100" of "Tesla V100-SXM2-32GB"."""
     text = _MIG.sub("", name.lower().replace("(r)", "").replace("(tm)", ""))
-    words = re.split(r"[\s\-/()\[\],]+", text)
+    words = [part for word in re.split(r"[\s\-/()\[\],]+", text) for part in _apart(word)]
     return " ".join(word for word in words if word and word not in _MAKERS and not _FITTINGS.match(word))
+
+
+def _apart(word: str) -> list[str]:
+    """ "rtx4090ti" as "rtx", "4090", "ti"; any other word as it is."""
+    glued = _GLUED.match(word)
+    return [part for part in glued.groups() if part] if glued else [word]
 
 
 def _table(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -84,6 +92,10 @@ def _lookup(table: dict[str, str], name: str) -> str | None:
         found = table.get(" ".join(words[:length]))
         if found is not None:
             return found
+    if words and words[0].isdigit():
+        series = {table[name] for one in _SERIES if (name := f"{one} {' '.join(words)}") in table}
+        if len(series) == 1:
+            return series.pop()
     begun = " ".join(words) + " "
     longer = {value for known, value in table.items() if words and known.startswith(begun)}
     return longer.pop() if len(longer) == 1 else None
