@@ -10,15 +10,15 @@ ROOT = Path(envtool.__file__).parent
 
 # A layer may import from itself where `itself` is true, and from the layers below it.
 LAYERS = [
-    ("errors", "fact", "versions"),
+    ("errors", "fact", "versions", "shell"),
     ("machine",),
     ("environment", "verdicts"),
     ("data", "document_values", "spec"),
     ("catalog", "diagnosis", "machine_document", "target"),
     ("plan",),
-    ("commands", "artefacts"),
+    ("commands", "conda_commands", "artefacts"),
     ("checks", "plan_document"),
-    ("probe", "report", "write", "install", "lock", "scaffold", "setup", "smoke", "device"),
+    ("probe", "report", "write", "install", "lock", "scaffold", "setup", "smoke", "device", "update"),
     ("doctor",),
     ("cli",),
     ("__main__",),

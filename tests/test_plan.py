@@ -379,7 +379,6 @@ def test_a_vendor_s_index_is_named(box: Machine, index: str) -> None:
     assert index in found.hint
 
 
-def test_conda_is_refused_in_words() -> None:
+def test_conda_has_answers_of_its_own() -> None:  # tests/test_plan_conda.py
     assert short(answer(machine(), "torch==2.6.0", installer="conda", channel="pytorch")) == "channel_ended"
-    with pytest.raises(UsageError, match="conda"):
-        answer(machine(), "torch", installer="conda")
+    assert short(answer(machine(), "torch==2.13.0", installer="conda")) == "2.13.0 cpu conda-forge"

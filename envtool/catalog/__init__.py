@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FILES", "Capability", "Catalog", "Companions", "Kernels", "Release", "load", "parse", "runs_on"]
 
-FILES = ("releases", "wheels", "builds", "kernels", "drivers", "gpus", "sources")
+FILES = ("releases", "wheels", "builds", "kernels", "drivers", "gpus", "conda", "sources")
 COMPANIONS = ("torchvision", "torchaudio")
 
 
@@ -44,6 +44,7 @@ class Release(Fact):
     companions: Companions
     pypi: Mapping[str, str]
     numpy2: frozenset[str]
+    lacks: Mapping[str, str]  # by companion that no release of is known for this torch: why
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -57,12 +58,15 @@ class Architecture(Fact):
 
 
 def _release(row: Row) -> Release:
+    torch, date, lacks = row.text("torch"), row.text("date"), row.table("lacks")
+    vision, audio = (row.words(package, needed=package not in lacks) for package in COMPANIONS)
     return Release(
-        torch=row.text("torch"),
-        date=row.text("date"),
-        companions=Companions(row.words("torchvision"), row.words("torchaudio")),
+        torch=torch,
+        date=date,
+        companions=Companions(vision, audio),
         pypi=row.table("pypi"),
         numpy2=frozenset(row.words("numpy2", needed=False)),
+        lacks=lacks,
     )
 
 
@@ -100,15 +104,21 @@ def _vendor(row: Row) -> tuple[str, str, dict[Capability, tuple[int, ...]]]:
 class Catalog:
     """The compatibility data. Each table is read when it is first asked for: the doctor never pays for GPU names."""
 
-    def __init__(self, read: Callable[[str], str]) -> None:
+    def __init__(self, read: Callable[[str], str], *, origin: str = "packaged", problem: str | None = None) -> None:
         self._read = read
         self._files: dict[str, File] = {}
+        self.origin = origin  # packaged | updated
+        self.problem = problem  # why an updated catalog that is there is not the one in use
 
     def file(self, name: str) -> File:
         """One of ``FILES``, read once."""
         if name not in self._files:
             self._files[name] = File(f"{name}.toml", self._read(name))
         return self._files[name]
+
+    def text(self, name: str) -> str:
+        """One of ``FILES`` as it is written."""
+        return self._read(name)
 
     # ── releases and what imports with them ──────────────────────────────────────────────────────
 
@@ -183,6 +193,12 @@ class Catalog:
         return self._kernels.get((variant, platform), {}).get(public(torch))
 
     @cached_property
+    def kernels_unknown(self) -> frozenset[tuple[str, str, str]]:
+        """The CUDA builds that are known to be there while nothing tells their code: variant, platform, torch."""
+        rows = self.file("kernels").each("unknown", lambda r: (r.text("variant"), r.text("platform"), r.words("torch")))
+        return frozenset((variant, platform, torch) for variant, platform, torches in rows for torch in torches)
+
+    @cached_property
     def _rocm(self) -> dict[str, frozenset[str]]:
         return dict(self.file("kernels").each("rocm", lambda row: (row.text("variant"), frozenset(row.words("gfx")))))
 
@@ -205,6 +221,11 @@ class Catalog:
             return row.version("cuda", row.text("cuda"))[0], floors
 
         return dict(self.file("drivers").each("family", family))
+
+    @cached_property
+    def families_unknown(self) -> frozenset[int]:
+        """The CUDA majors that builds are there for while nothing tells their driver."""
+        return frozenset(self.file("drivers").each("unknown", lambda row: row.version("cuda", row.text("cuda"))[0]))
 
     @cached_property
     def architectures(self) -> tuple[Architecture, ...]:
@@ -231,14 +252,15 @@ class Catalog:
         return found.first.get(os) if found else None
 
     @cached_property
-    def _branches(self) -> tuple[tuple[int, str], ...]:
+    def driver_branches(self) -> tuple[tuple[int, str], ...]:
+        """The first branch of the NVIDIA driver that speaks each CUDA, in their order."""
         tables = self.file("drivers").each("branch", lambda row: row.table("cuda"))
         return tuple(sorted((int(branch), cuda) for table in tables for branch, cuda in table.items()))
 
     def cuda_of_driver(self, driver: str) -> str | None:
         """The newest CUDA that a driver speaks, by its branch; None for one older than the table."""
         branch = numbers(driver)[0]
-        spoken = [cuda for first, cuda in self._branches if first <= branch]
+        spoken = [cuda for first, cuda in self.driver_branches if first <= branch]
         return spoken[-1] if spoken else None
 
     # ── wheels and builds ────────────────────────────────────────────────────────────────────────
@@ -313,23 +335,52 @@ class Catalog:
 
 def parse(texts: Mapping[str, str]) -> Catalog:
     """A catalog out of the text of each of ``FILES``; every row is read at once, so that a bad one is found now."""
+    from envtool.catalog.conda import read_rows
+
     catalog = Catalog(texts.__getitem__)
     eager: Iterable[object] = (
         catalog.date, catalog.releases, catalog.cuda_rules, catalog.architectures, catalog.names,
         catalog.kernels("", "", ""), catalog.gfx_targets(""), catalog.driver_floor("cu118", "linux"),
         catalog.cuda_of_driver("999"), catalog.pypi_variant("torchvision", "", ""), catalog.wheel("", "", ""),
-        catalog.builds(""), catalog.jetpack_floors, catalog.ended_channels,
+        catalog.builds(""), catalog.jetpack_floors, catalog.ended_channels, catalog.kernels_unknown,
+        catalog.families_unknown, read_rows(catalog),
     )  # fmt: skip
     assert eager is not None
     return catalog
 
 
-def load(folder: str | None = None) -> Catalog:
-    """The catalog that came with envtool, or one in another folder; each table is read when it is needed."""
-    folder = folder or os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data")
+PACKAGED = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data")
 
+
+def load(folder: str | None = None) -> Catalog:
+    """The catalog in a folder; without one, the newer of what came with envtool and of what an update wrote."""
+    if folder is not None:
+        return _from_folder(folder)
+    from envtool.catalog.updated import read_updated, updated_path
+
+    found = read_updated(updated_path(os.environ), FILES)
+    if found is None or isinstance(found, str):
+        return _from_folder(PACKAGED, problem=found)
+    packaged = _date_of(PACKAGED)
+    if packaged > found.date:
+        return _from_folder(PACKAGED, problem=f"the catalog in envtool, of {packaged}, is newer than the update")
+    return Catalog(found.texts.__getitem__, origin="updated")
+
+
+def _from_folder(folder: str, problem: str | None = None) -> Catalog:
     def read(name: str) -> str:
         with open(os.path.join(folder, f"{name}.toml"), encoding="utf-8") as file:
             return file.read()
 
-    return Catalog(read)
+    return Catalog(read, problem=problem)
+
+
+def _date_of(folder: str) -> str:
+    """The date in releases.toml, which stands above its first table: a few lines instead of a parser."""
+    with open(os.path.join(folder, "releases.toml"), encoding="utf-8") as file:
+        for line in file:
+            if line.startswith("date"):
+                return line.partition("=")[2].strip().strip("'\"")
+            if line.startswith("["):
+                break
+    return ""

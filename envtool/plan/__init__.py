@@ -11,22 +11,30 @@ from envtool.catalog.builds import Build
 from envtool.errors import UsageError
 from envtool.fact import Fact
 from envtool.machine import Found, Machine
-from envtool.plan.advice import Tried, constraints, hint_for, nearest, nothing_built, sentence, warnings
+from envtool.plan.advice import all_tried, constraints, hint_for, nearest, nothing_built, sentence, warnings
 from envtool.plan.answers import NoPlan, Pin, Plan, Refusal
 from envtool.plan.barriers import no_platform, refused_at_once, torches
-from envtool.plan.judge import Demand, Place, judge
+from envtool.plan.judge import Demand, Failure, Place, judge, newest_system, shortest_python
 from envtool.plan.targets import NO_DRIVER, Missing, Target, accelerators, last_resort, platform_of, unknown_gpus
-from envtool.spec import ACCELERATORS, Request, Wanted, read, rules_out_numpy_1
+from envtool.spec import ACCELERATORS, CONDA_INSTALLERS, Request, Wanted, read, rules_out_numpy_1
 from envtool.versions import dotted, kind_of, numbers_or_none
 
-__all__ = ["NoPlan", "Pin", "Plan", "Refusal", "candidates", "resolve"]
+__all__ = ["NoPlan", "Pin", "Plan", "Refusal", "candidates", "resolve", "search"]
 
 
 def resolve(machine: Machine, request: Request, catalog: Catalog) -> Plan | NoPlan:
     """The newest torch that keeps every promise on this machine, or the reason why there is none."""
     if request.accelerator not in ACCELERATORS:
         raise UsageError(f"no such accelerator: {request.accelerator!r}", hint=f"one of {', '.join(ACCELERATORS)}")
-    wanted = read(request.packages, request.variant, request.installer)
+    if request.installer in CONDA_INSTALLERS or request.channel:
+        from envtool.plan.conda import resolve_conda
+
+        return resolve_conda(machine, request, catalog)
+    return search(machine, request, read(request.packages, request.variant, request.installer), catalog)
+
+
+def search(machine: Machine, request: Request, wanted: Wanted, catalog: Catalog) -> Plan | NoPlan:
+    """The newest build in this catalog that fits, whatever the installer."""
     refused = refused_at_once(machine, request, wanted, catalog)
     if refused is not None:
         return refused
@@ -133,10 +141,26 @@ def _ever_served(search: _Search, capability: tuple[int, int]) -> bool:
     return any(build.serves(capability) for build in search.catalog.builds(search.platform))
 
 
+_ANSWERS: dict[object, Plan | NoPlan] = {}  # of one cluster's machines, most ask the same
+_MOST_ANSWERS = 4096
+
+
 def _try_builds(search: _Search, target: Target) -> Plan | NoPlan:
-    tried: list[Tried] = []
-    refusals: list[Refusal] = []
+    """The answer for one accelerator, worked out once for all machines that are alike in what it depends on."""
     demand = _demand(search, target)
+    libc_known = isinstance(search.machine.libc, Found)
+    key = (search.catalog, search.platform, search.wanted, demand.place, libc_known, target)
+    known = _ANSWERS.get(key)
+    if known is None:
+        if len(_ANSWERS) >= _MOST_ANSWERS:
+            _ANSWERS.clear()
+        known = _ANSWERS[key] = _look_through_builds(search, target, demand)
+    return known
+
+
+def _look_through_builds(search: _Search, target: Target, demand: Demand) -> Plan | NoPlan:
+    tried: list[tuple[Build, tuple[Failure, ...]]] = []
+    refusals: list[Refusal] = []
     allowed = torches(search.wanted, search.catalog)
     newest = _newest_without_build(search, target)
     if newest is not None:
@@ -150,8 +174,8 @@ def _try_builds(search: _Search, target: Target) -> Plan | NoPlan:
         verdict = judge(build, demand)
         if not verdict.failures:
             return _plan(search, target, build, verdict.companions, refusals)
-        tried.append(Tried(build, verdict.failures))
-        refusals.append(Refusal(build.torch, build.variant, *verdict.failures[0], build.source))
+        tried.append((build, verdict.failures))
+        refusals.append(_refusal(build.torch, build.variant, *verdict.failures[0], build.source))
     return _none_fits(search, target, tried, tuple(refusals))
 
 
@@ -171,7 +195,7 @@ def candidates(catalog: Catalog, platform: str, kind: str) -> tuple[Build, ...]:
     if kind not in {"cpu", "mps"}:
         return tuple(build for build in builds if build.kind == kind)
     place = "pytorch-index" if platform.startswith("linux") or platform == "windows_arm64" else "pypi"
-    return tuple(build for build in builds if build.kind == "cpu" and build.source == place)
+    return tuple(build for build in builds if build.kind == "cpu" and build.source in {place, "conda-forge"})
 
 
 def _demand(search: _Search, target: Target) -> Demand:
@@ -187,8 +211,8 @@ def _demand(search: _Search, target: Target) -> Demand:
     place = _place(
         machine.os,
         python.value.abi.replace("cp37m", "cp37"),
-        python.value.version,
-        system,
+        shortest_python(python.value.version, search.catalog),
+        newest_system(system, search.platform, search.catalog),
         target.macos_floor,
         tuple((name, search.wanted.specifier(name)) for name in search.wanted.companions),
         search.request.include_unverified,
@@ -198,6 +222,7 @@ def _demand(search: _Search, target: Target) -> Demand:
 
 
 _place = lru_cache(maxsize=1024)(Place)  # machines of one kind share what is found out about builds there
+_refusal = lru_cache(maxsize=16384)(Refusal)  # … and are refused with the same words
 
 
 # ── the answers ──────────────────────────────────────────────────────────────────────────────────
@@ -218,9 +243,10 @@ def _plan(search: _Search, target: Target, build: Build, companions: tuple[Pin, 
 def _none_fits(
     search: _Search,
     target: Target,
-    tried: list[Tried],
+    failures: list[tuple[Build, tuple[Failure, ...]]],
     refusals: tuple[Refusal, ...],
 ) -> NoPlan:
+    tried = all_tried(failures)
     if not tried:
         return nothing_built(search.wanted, search.catalog, search.platform, target.kind)
     first, near = refusals[0], nearest(tried)

@@ -37,23 +37,29 @@ class Tried(Fact):
 
     build: Build
     failures: tuple[Failure, ...]
+    distance: tuple[int, int]  # how far the build is from fitting
 
     @property
     def hardest(self) -> Failure:
         """The failure that is hardest to mend."""
         return max(self.failures, key=lambda failure: _EASE.index(failure[0]))
 
-    @property
-    def distance(self) -> tuple[int, int]:
-        """How far the build is from fitting. One that only nobody verified says less than one that is known."""
-        return _distance(tuple(kind for kind, _ in self.failures))
+
+def all_tried(found: Sequence[tuple[Build, tuple[Failure, ...]]]) -> list[Tried]:
+    """Builds with what speaks against them, measured."""
+    return [Tried(build, failures, _distance(*[kind for kind, _ in failures])) for build, failures in found]
 
 
 @lru_cache(maxsize=1024)
-def _distance(told: tuple[str, ...]) -> tuple[int, int]:
+def _distance(*told: str) -> tuple[int, int]:
+    """Few kinds of failure are near; but one that only nobody verified says less than one that is known."""
     kinds = set(told)
     unverified = kinds == {"no_such_variant"}
     return len(kinds) + unverified, len(_EASE) if unverified else max(map(_EASE.index, kinds))
+
+
+_UNVERIFIED = _distance("no_such_variant")
+_OLD_DRIVER = _distance("driver_too_old")
 
 
 def nearest(tried: Sequence[Tried]) -> Tried:
@@ -85,9 +91,13 @@ def nothing_built(wanted: Wanted, catalog: Catalog, platform: str, kind: str) ->
 
 def hint_for(kind: str, tried: Sequence[Tried], catalog: Catalog) -> str:
     """The next step after a refusal of that kind."""
-    if any({k for k, _ in one.failures} == {"no_such_variant"} for one in tried):
+    if any(one.distance == _UNVERIFIED for one in tried):
         return "add --include-unverified to try a build that nobody has verified"
-    build = nearest(tried).build
+    near = nearest(tried)
+    build = near.build
+    if kind == "no_wheel_for_platform" and build.kind == "cpu":  # there is nothing to fall back to
+        missing = dict.fromkeys(reason.split()[0] for inner, reason in near.failures if inner == kind)
+        return f"leave out {' and '.join(missing)}" if missing else hint_for(near.hardest[0], tried, catalog)
     pythons = ", ".join(build.wheel.pythons)
     hints = {
         "driver_too_old": _driver_hint(tried),
@@ -104,7 +114,7 @@ def hint_for(kind: str, tried: Sequence[Tried], catalog: Catalog) -> str:
 def _driver_hint(tried: Sequence[Tried]) -> str:
     """The lowest driver among those that builds ask for, when nothing else is wrong with them."""
     for one in reversed(tried):
-        if {kind for kind, _ in one.failures} == {"driver_too_old"}:
+        if one.distance == _OLD_DRIVER:
             needed = one.failures[0][1].partition(">= ")[2].partition(",")[0]
             return f"update the NVIDIA driver to {needed} or newer, or `envtool pick --accelerator cpu`"
     return "update the NVIDIA driver, or `envtool pick --accelerator cpu`"

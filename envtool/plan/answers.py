@@ -46,6 +46,7 @@ class Plan(Fact):
     constraints: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    python: str | None = None  # "3.12": conda makes an environment with its own Python
 
     @property
     def packages(self) -> dict[str, str]:
@@ -59,12 +60,12 @@ class Plan(Fact):
 
     @property
     def source(self) -> str:
-        """Where the wheels live: pypi or pytorch-index."""
+        """Where the packages live: pypi, pytorch-index or conda-forge."""
         return self.build.source
 
     @property
     def index_url(self) -> str | None:
-        """The index to name in the command, None for PyPI."""
+        """The index to name in the command, None for PyPI and conda-forge."""
         return self.build.index_url
 
 

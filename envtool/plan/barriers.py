@@ -5,18 +5,15 @@ from __future__ import annotations
 from functools import lru_cache
 
 from envtool.catalog import Catalog
-from envtool.errors import UsageError
 from envtool.machine import Found, Machine
 from envtool.plan.answers import NoPlan
 from envtool.plan.targets import platform_of
-from envtool.spec import CONDA_INSTALLERS, FAMILY, Request, Wanted, allows
-from envtool.versions import kind_of, numbers
+from envtool.spec import FAMILY, Request, Wanted, allows
+from envtool.versions import kind_of
 
 
 def refused_at_once(machine: Machine, request: Request, wanted: Wanted, catalog: Catalog) -> NoPlan | None:
     """The refusal that stands before any build is looked at; None where builds decide."""
-    if request.installer in CONDA_INSTALLERS or request.channel:
-        return _channel(request, wanted, catalog)
     contradiction = _contradiction(request, wanted) or _pins_can_be_met(wanted, catalog)
     if contradiction is not None:
         return contradiction
@@ -35,18 +32,6 @@ def _contradiction(request: Request, wanted: Wanted) -> NoPlan | None:
         message = f"--accelerator {request.accelerator} and the variant {wanted.variant} contradict each other"
         return NoPlan("conflicting_pins", message, "name one of them")
     return None
-
-
-def _channel(request: Request, wanted: Wanted, catalog: Catalog) -> NoPlan:
-    """Conda is judged for its ended channels only; its packages are not in the catalog."""
-    ended = catalog.ended_channels.get(request.channel or "")
-    if ended is not None:
-        last, instead = ended
-        older = [r for r in catalog.releases if numbers(r.torch) <= numbers(last)]
-        if not any(allows(wanted.specifier("torch"), r.torch) for r in older) or not wanted.specifier("torch"):
-            message = f"the {request.channel} channel ended with torch {last}"
-            return NoPlan("channel_ended", message, f"use {instead}, or install with pip")
-    raise UsageError("conda packages are not in the catalog", hint="use --installer pip or uv")
 
 
 @lru_cache(maxsize=256)

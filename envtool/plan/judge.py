@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
+from envtool.catalog import Catalog
 from envtool.catalog.builds import Build, CompanionWheel, Wheel
 from envtool.catalog.kernels import runs_on
 from envtool.fact import Fact
 from envtool.machine import Absent, Found
 from envtool.plan.answers import Pin
-from envtool.plan.targets import Target
+from envtool.plan.targets import MPS_FROM, Target
 from envtool.spec import allows
 from envtool.versions import at_least, dotted, numbers, numbers_or_none
 
@@ -35,6 +36,29 @@ class Place(Fact):
     def judged(self) -> dict[Build, Judgement]:
         """What ``_installs`` found: of a thousand machines, most have one of a few Pythons and systems."""
         return {}
+
+
+@lru_cache(maxsize=1024)
+def shortest_python(version: str, catalog: Catalog) -> str:
+    """ "3.12" for 3.12.7, unless some wheel tells the two apart: of all Pythons, few places are left to judge."""
+    short = ".".join(version.split(".")[:2])
+    needs = {wheel.requires_python for wheel in catalog.wheels.values() if wheel.requires_python}
+    return short if all(allows(need, short) == allows(need, version) for need in needs) else version
+
+
+@lru_cache(maxsize=1024)
+def newest_system(found: tuple[int, ...] | None, platform: str, catalog: Catalog) -> tuple[int, ...] | None:
+    """A glibc or a macOS; one that is newer than all that any wheel needs counts as the newest that is needed."""
+    floors = {
+        floor for build in catalog.builds(platform) for wheel in _wheels(build) for floor in wheel.floors.values()
+    }
+    highest = max((*floors, MPS_FROM if platform.startswith("macos") else ()))
+    return highest if found is not None and highest and found >= highest else found
+
+
+def _wheels(build: Build) -> Iterator[Wheel]:
+    yield build.wheel
+    yield from (companion.wheel for companions in build.companions.values() for companion in companions)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -63,6 +87,11 @@ class Judgement(Fact):
     companions: tuple[Pin, ...]
     failures: tuple[Failure, ...]
 
+    @cached_property
+    def known(self) -> int:
+        """How many failures stand in front: what is known says more than what nobody has verified."""
+        return sum(kind != "no_such_variant" for kind, _ in self.failures)
+
 
 def judge(build: Build, demand: Demand) -> Judgement:
     """Every failure, the one to tell first in front."""
@@ -73,9 +102,8 @@ def judge(build: Build, demand: Demand) -> Judgement:
     against = (*code, *_driver_of(build, demand))
     if not against:
         return installs
-    # what is known says more than what nobody has verified
-    known = [failure for failure in installs.failures if failure[0] != "no_such_variant"]
-    return Judgement(installs.companions, (*known, *against, *installs.failures[len(known) :]))
+    known = installs.known
+    return Judgement(installs.companions, (*installs.failures[:known], *against, *installs.failures[known:]))
 
 
 @lru_cache(maxsize=1024)
