@@ -1,6 +1,11 @@
 """Options of the test suite."""
 
+import os
+
 import pytest
+
+# An updated catalog of whoever runs the tests must not change what they say.
+os.environ["ENVTOOL_DATA"] = os.path.join(os.path.dirname(os.path.abspath(__file__)), "no-such-folder")
 
 
 def pytest_addoption(parser):

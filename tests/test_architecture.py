@@ -16,7 +16,7 @@ LAYERS = [
     ("data", "document_values", "spec"),
     ("catalog", "diagnosis", "machine_document", "target"),
     ("plan",),
-    ("commands", "conda_commands", "artefacts"),
+    ("commands", "artefacts"),
     ("checks", "plan_document"),
     ("probe", "report", "write", "install", "lock", "scaffold", "setup", "smoke", "device", "update"),
     ("doctor",),

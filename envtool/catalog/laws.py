@@ -8,7 +8,6 @@ from itertools import product
 
 from envtool.catalog import COMPANIONS, FILES, Catalog
 from envtool.catalog.builds import Build
-from envtool.catalog.conda_laws import CONDA_LAWS
 from envtool.catalog.names import simplified
 from envtool.errors import EnvtoolError
 from envtool.versions import cuda_of, dotted, numbers
@@ -22,7 +21,6 @@ _TABLES = {
     "kernels": ("kernels", "rocm", "unknown"),
     "drivers": ("family", "architecture", "branch", "unknown"),
     "gpus": ("nvidia", "amd", "intel"),
-    "conda": ("pytorch", "companion", "code", "cudnn", "jetson"),
 }
 
 
@@ -178,7 +176,6 @@ LAWS: tuple[Law, ...] = (
     every_release_has_companions,
     floors_never_fall,
     drivers_rise,
-    *CONDA_LAWS,
 )
 
 

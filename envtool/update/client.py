@@ -12,7 +12,7 @@ from urllib.parse import urljoin, urlsplit
 
 from envtool import __version__
 from envtool.fact import Fact
-from envtool.machine import Found, Unknown
+from envtool.machine import Absent, Found, Unknown
 from envtool.update.settings import shown
 
 if TYPE_CHECKING:
@@ -28,6 +28,10 @@ CHUNK = 64 * 1024
 
 class NotReadError(Exception):
     """An answer that can't be used; the text says why, without a secret in it."""
+
+    def __init__(self, reason: str, *, absent: bool = False) -> None:
+        super().__init__(reason)
+        self.absent = absent  # there is no such page, and the server said so
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -118,7 +122,7 @@ def _read(response: requests.Response, url: str, limit: int, span: str | None, u
     if span and response.status_code == 200:
         raise NotReadError("does not answer range requests")
     if response.status_code != (206 if span else 200):
-        raise NotReadError(f"answered {response.status_code}")
+        raise NotReadError(f"answered {response.status_code}", absent=response.status_code in {404, 410})
     if response.headers.get("Content-Encoding", "identity").lower() not in {"", "identity"}:
         raise NotReadError("compressed its answer, though not asked to")
     length = response.headers.get("Content-Length", "")
@@ -196,12 +200,13 @@ def side_by_side(work: Callable[[T], R], items: Iterable[T], tell: Callable[[str
     return iter([results[index] for index in range(count)])
 
 
-def attempt(what: str, url: str, ask: Callable[[], R]) -> Found[R] | Unknown:
-    """The answer, or why there is none, with the address that was asked."""
+def attempt(what: str, url: str, ask: Callable[[], R]) -> Found[R] | Absent | Unknown:
+    """The answer, that there is none, or why there is none, with the address that was asked."""
     try:
         return Found(ask())
     except NotReadError as error:
-        return Unknown(f"{what} at {shown(url)}: {error}")
+        told = f"{what} at {shown(url)}: {error}"
+        return Absent(told) if error.absent else Unknown(told)
 
 
 def no_tell(_: str) -> None:

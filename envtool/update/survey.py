@@ -8,16 +8,20 @@ from functools import partial
 
 from envtool.catalog import Catalog
 from envtool.fact import Fact
-from envtool.machine import Found, Unknown
+from envtool.machine import Absent, Found, Unknown
 from envtool.spec import FAMILY
 from envtool.update.client import Client, attempt, side_by_side
 from envtool.update.metadata import Needs, needs_of
 from envtool.update.names import Floors
 from envtool.update.pages import WheelFile, project_page, variants_listed
+from envtool.update.settings import shown
 from envtool.versions import numbers
 
-Told = Found[Needs] | Unknown
+Told = Found[Needs] | Absent | Unknown
 Tell = Callable[[str], None]
+
+# How the reasons end where it makes no sense to ask a hundred times more.
+UNREACHABLE = ("cannot be reached", "in time", "is set", "a bundle", " s")
 
 # One wheel of each of these tells what a release needs; Macs have no CUDA, and what isn't told of one is CPU code.
 METADATA_PLATFORMS = ("linux_x86_64", "linux_aarch64", "windows_x86_64")
@@ -65,12 +69,12 @@ def survey(client: Client, places: tuple[str, str], catalog: Catalog, *, full: b
 def _pypi(
     client: Client, url: str, catalog: Catalog, unread: list[str], tell: Tell, *, full: bool
 ) -> dict[str, dict[str, Seen]]:
-    def page(package: str) -> Found[tuple[WheelFile, ...]] | Unknown:
+    def page(package: str) -> Found[tuple[WheelFile, ...]] | Absent | Unknown:
         return attempt(package, url, partial(project_page, client, url, package))
 
     found: dict[str, dict[str, Seen]] = {}
     for package, answer in zip(FAMILY, side_by_side(page, FAMILY, tell), strict=True):
-        if isinstance(answer, Unknown):
+        if not isinstance(answer, Found):
             unread.append(answer.reason)
         else:
             found[package] = _releases(package, answer.value, _oldest(catalog, package))
@@ -171,22 +175,29 @@ def _indexes(
     client: Client, root: str, known: list[str], unread: list[str], tell: Tell
 ) -> dict[str, dict[str, dict[str, Seen]]]:
     listed = attempt("the list of variants", root, partial(variants_listed, client, root))
-    if isinstance(listed, Unknown) and listed.reason.endswith(("cannot be reached", "in time")):
-        unread.append(f"the PyTorch index, {listed.reason.partition(' at ')[2]}; its builds stay as they are")
+    stays = "; its builds stay as they are"
+    if isinstance(listed, Unknown) and listed.reason.endswith(UNREACHABLE):
+        unread.append(f"the PyTorch index at {listed.reason.partition(' at ')[2]}{stays}")
         return {}
     variants = sorted({*known, *(listed.value if isinstance(listed, Found) else ())})
     places = [(variant, package) for variant in variants for package in FAMILY]
 
-    def page(place: tuple[str, str]) -> Found[tuple[WheelFile, ...]] | Unknown:
+    def page(place: tuple[str, str]) -> Found[tuple[WheelFile, ...]] | Absent | Unknown:
         variant, package = place
         url = f"{root.rstrip('/')}/{variant}"
         return attempt(f"{package} for {variant}", url, partial(project_page, client, url, package))
 
     found: dict[str, dict[str, dict[str, Seen]]] = {}
+    failed: list[str] = []
     for (variant, package), answer in zip(places, side_by_side(page, places, tell), strict=True):
-        if isinstance(answer, Unknown):
-            unread.append(answer.reason)
-        else:
+        if isinstance(answer, Found):
             own = [w for w in answer.value if w.name.local in {None, variant} and not w.yanked]
             found.setdefault(variant, {})[package] = _releases(package, own, (0,))
+        elif isinstance(answer, Unknown):
+            failed.append(answer.reason)
+    if not found:
+        unread.append(f"the PyTorch index at {shown(root)}: {len(places)} pages, and not one of an index{stays}")
+    elif failed:
+        more = f", and {len(failed) - 1} more pages of the PyTorch index" if len(failed) > 1 else ""
+        unread.append(f"{failed[0]}{more}{stays}")
     return found
