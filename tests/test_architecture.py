@@ -16,7 +16,7 @@ LAYERS = [
     ("data", "document_values", "spec"),
     ("catalog", "diagnosis", "machine_document", "target"),
     ("plan",),
-    ("commands", "artefacts"),
+    ("commands", "conda_commands", "artefacts"),
     ("checks", "plan_document"),
     ("probe", "report", "write", "install", "lock", "scaffold", "setup", "smoke", "device", "update"),
     ("doctor",),

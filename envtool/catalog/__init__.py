@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FILES", "Capability", "Catalog", "Companions", "Kernels", "Release", "load", "parse", "runs_on"]
 
-FILES = ("releases", "wheels", "builds", "kernels", "drivers", "gpus", "sources")
+FILES = ("releases", "wheels", "builds", "kernels", "drivers", "gpus", "conda", "sources")
 COMPANIONS = ("torchvision", "torchaudio")
 
 
@@ -335,13 +335,15 @@ class Catalog:
 
 def parse(texts: Mapping[str, str]) -> Catalog:
     """A catalog out of the text of each of ``FILES``; every row is read at once, so that a bad one is found now."""
+    from envtool.catalog.conda import read_rows
+
     catalog = Catalog(texts.__getitem__)
     eager: Iterable[object] = (
         catalog.date, catalog.releases, catalog.cuda_rules, catalog.architectures, catalog.names,
         catalog.kernels("", "", ""), catalog.gfx_targets(""), catalog.driver_floor("cu118", "linux"),
         catalog.cuda_of_driver("999"), catalog.pypi_variant("torchvision", "", ""), catalog.wheel("", "", ""),
         catalog.builds(""), catalog.jetpack_floors, catalog.ended_channels, catalog.kernels_unknown,
-        catalog.families_unknown,
+        catalog.families_unknown, read_rows(catalog),
     )  # fmt: skip
     assert eager is not None
     return catalog

@@ -8,6 +8,7 @@ from itertools import product
 
 from envtool.catalog import COMPANIONS, FILES, Catalog
 from envtool.catalog.builds import Build
+from envtool.catalog.conda_laws import CONDA_LAWS
 from envtool.catalog.names import simplified
 from envtool.errors import EnvtoolError
 from envtool.versions import cuda_of, dotted, numbers
@@ -21,6 +22,7 @@ _TABLES = {
     "kernels": ("kernels", "rocm", "unknown"),
     "drivers": ("family", "architecture", "branch", "unknown"),
     "gpus": ("nvidia", "amd", "intel"),
+    "conda": ("pytorch", "companion", "code", "cudnn", "jetson"),
 }
 
 
@@ -176,6 +178,7 @@ LAWS: tuple[Law, ...] = (
     every_release_has_companions,
     floors_never_fall,
     drivers_rise,
+    *CONDA_LAWS,
 )
 
 
