@@ -5,6 +5,7 @@ Routes are `/pypi/<package>/`, `/whl/`, `/whl/<variant>/<package>/` and `/files/
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import threading
@@ -67,10 +68,8 @@ class Index:
             protocol_version = "HTTP/1.0"
 
             def do_GET(self) -> None:
-                try:
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                     index.answer(self)
-                except (BrokenPipeError, ConnectionResetError):
-                    pass
 
             def log_message(self, *_: object) -> None:
                 pass

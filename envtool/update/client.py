@@ -97,7 +97,7 @@ class Client:
             _allowed(url)
             try:
                 with session.get(url, headers=headers, stream=True, allow_redirects=False, verify=self._certificates,
-                                 timeout=(10, self._seconds)) as response:  # fmt: skip
+                                 timeout=(10, self._seconds + 5)) as response:  # fmt: skip
                     target = response.headers.get("Location") if response.is_redirect else None
                     if target is None:
                         return _read(response, url, limit, span, until)

@@ -131,16 +131,15 @@ def _newest_glibc(tables: Tables) -> None:
 
 
 def _sources(tables: Tables, survey: Survey, today: str) -> None:
-    """Describe the sources that rows name now, and forget those of earlier updates that none names any more."""
+    """Describe the sources that rows name now, and forget those that none names any more."""
     content, used = tables.file("sources"), set(_used(tables))
     read = f"{shown(survey.index_url)} and {shown(survey.pytorch_url)}"
     told = {f"index-{today}": f"Files and metadata on {read}, by `envtool catalog update`", CARRIED: CARRIED_TITLE}
     for name, title in told.items():
         if name in used:
             content.setdefault(name, {"title": title, "date": today})
-    for name in [name for name in content if name.startswith("index-") or name == CARRIED]:
-        if name not in used:
-            del content[name]
+    for name in [name for name in content if name not in used]:
+        del content[name]
 
 
 def _used(tables: Tables) -> Iterator[str]:

@@ -21,7 +21,7 @@ Told = Found[Needs] | Absent | Unknown
 Tell = Callable[[str], None]
 
 # How the reasons end where it makes no sense to ask a hundred times more.
-UNREACHABLE = ("cannot be reached", "in time", "is set", "a bundle", " s")
+UNREACHABLE = ("cannot be reached", "in time", "is set", "a bundle", " s", "was up")
 
 # One wheel of each of these tells what a release needs; Macs have no CUDA, and what isn't told of one is CPU code.
 METADATA_PLATFORMS = ("linux_x86_64", "linux_aarch64", "windows_x86_64")
