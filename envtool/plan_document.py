@@ -120,7 +120,7 @@ def completed(hint: str, machine: Machine, request: Request, catalog: Catalog, p
 
     def whole(line: re.Match[str]) -> str:
         added = shlex.split(line[1] or "")
-        words = _asked(request, without_accelerator="--accelerator" in added)
+        words = _asked(request, added)
         if "--target" in added:
             at = added.index("--target")
             text = place[1] if place and place[0] == "--target" else target_text(machine, catalog)
@@ -135,19 +135,18 @@ def completed(hint: str, machine: Machine, request: Request, catalog: Catalog, p
     return _LINE.sub(whole, hint)
 
 
-def _asked(request: Request, *, without_accelerator: bool) -> list[str]:
-    """The words of a request. With another accelerator than before, the variant is left to envtool."""
-    packages = list(request.packages)
-    options = [
+def _asked(request: Request, added: Sequence[str]) -> list[str]:
+    """The words of a request that the hint leaves as they are; another accelerator has another variant."""
+    packages, variant = list(request.packages), request.variant
+    if "--accelerator" in added:
+        packages, variant = [re.sub(r"\+[A-Za-z0-9.]+", "", package) for package in packages], None
+    options = (
         ("--installer", request.installer if request.installer != "pip" else None),
-        ("--channel", request.channel),
-    ]
-    if without_accelerator:
-        packages = [re.sub(r"\+[A-Za-z0-9.]+", "", package) for package in packages]
-    else:
-        accelerator = request.accelerator if request.accelerator != "auto" else None
-        options += [("--accelerator", accelerator), ("--variant", request.variant)]
-    words = [word for name, value in options if value for word in (name, value)]
+        ("--channel", request.channel if "--installer" not in added else None),
+        ("--accelerator", request.accelerator if request.accelerator != "auto" else None),
+        ("--variant", variant),
+    )
+    words = [word for name, value in options if value and name not in added for word in (name, value)]
     return [*packages, *words, *(["--include-unverified"] if request.include_unverified else [])]
 
 

@@ -190,7 +190,7 @@ def _cards(name: str, catalog: Catalog) -> list[Card] | None:
     if capability:
         major, minor = (capability[1], capability[2]) if capability[1] else (capability[3], capability[4])
         return [Gpu(0, compute_capability=Found((int(major), int(minor))))]
-    if name.isdigit():  # "70" might mean a capability or a part of a name; too little to go by
+    if name.isdigit() and len(name) < 3:  # "70" might mean a capability or a part of a name: too little to go by
         return None
     if maker not in {"amd", "radeon", "instinct", "intel"}:
         found = catalog.capability_of(name)
