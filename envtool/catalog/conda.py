@@ -158,7 +158,7 @@ def _companion_row(row: Row) -> CompanionRow:
 def _code_row(row: Row) -> CodeRow:
     variant, subdirs = _variant(row, row.text("variant")), _subdirs(row)
     kernels = Kernels(
-        sm=row.capabilities("sm"),
+        sm=tuple(sorted(row.capabilities("sm"))),
         ptx=row.capabilities("ptx", needed=False),
         ptx_to=row.capability("ptx_to", text) if (text := row.optional("ptx_to")) else None,
         cudnn_from=row.capability("cudnn_from", text) if (text := row.optional("cudnn_from")) else None,
