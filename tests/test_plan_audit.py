@@ -321,33 +321,45 @@ def contradictory(box: Box) -> bool:
 
 
 EITHER = "no_common_build, or the CPU"
+NO_PLAN = "no plan, whatever it is called"
 
 
 def second(box: Box) -> Found | str:
     """A plan, or the kind of refusal as far as this resolver tells one."""
     wanted = box.accelerator if box.variant is None else kind_of(box.variant)
-    if wanted == "cpu":
-        return best(box, "cpu") or "none"
+    on_gpu = None if wanted == "cpu" else second_on_gpu(box, wanted)
+    if on_gpu is not None:
+        return on_gpu
+    return (best(box, "cpu") if wanted in {"auto", "cpu"} else None) or "none"
+
+
+def second_on_gpu(box: Box, wanted: str) -> Found | str | None:
+    """The same without the CPU; None where an automatic choice goes on to it."""
+    found: Found | str | None = None
     if box.gpus and wanted in {"auto", "gpu", "cuda"}:
-        if contradictory(box):
-            return "none"
-        if JETSON & set(box.gpus) and box.platform == "linux_aarch64" and box.jetpack != "7.2":
-            return "jetson_needs_vendor_index"
-        gpus = served_at_all(box)
-        found = best(box, "cuda", gpus)
-        if found or wanted != "auto":
-            return found or "none"
-        if one_alone(box, gpus) and not shared(box, gpus, here=True):
-            # where another Python or system would mend it, that may be told instead, and the CPU build given
-            return EITHER if shared(box, gpus, here=False) else "no_common_build"
-    for kind, there in (("rocm", box.gfx and box.platform == "linux_x86_64"), ("xpu", box.xpu == "Intel Arc B580")):
-        if there and wanted in {"auto", "gpu", kind}:
-            found = best(box, kind)
-            if found or wanted != "auto":
-                return found or "none"
-    if box.platform == "macos_arm64" and wanted in {"gpu", "mps"}:
-        return (best(box, "cpu") if Version(box.system) >= Version("14.0") else None) or "none"
-    return (best(box, "cpu") if wanted == "auto" else None) or "none"
+        found = second_on_nvidia(box, wanted)
+    elif box.gfx and box.platform == "linux_x86_64" and wanted in {"auto", "gpu", "rocm"}:
+        found = best(box, "rocm")
+    elif box.xpu == "Intel Arc B580" and wanted in {"auto", "gpu", "xpu"}:
+        found = best(box, "xpu")
+    elif box.platform == "macos_arm64" and wanted in {"gpu", "mps"} and Version(box.system) >= Version("14.0"):
+        found = best(box, "cpu")
+    return found
+
+
+def second_on_nvidia(box: Box, wanted: str) -> Found | str | None:
+    if contradictory(box):
+        return "none"
+    if JETSON & set(box.gpus) and box.platform == "linux_aarch64" and box.jetpack != "7.2":
+        return "jetson_needs_vendor_index"
+    gpus = served_at_all(box)
+    found = best(box, "cuda", gpus)
+    if found or wanted != "auto" or not one_alone(box, gpus) or shared(box, gpus, here=True):
+        return found
+    if not shared(box, gpus, here=False):
+        return "no_common_build"
+    # where another Python or system would mend it, that may be told instead, and the CPU build given
+    return EITHER if best(box, "cpu") else NO_PLAN
 
 
 # ── the machines ─────────────────────────────────────────────────────────────────────────────────
@@ -406,7 +418,7 @@ def box(rng: random.Random) -> Box:
     )
     gpus: list[str] = []
     if os_name != "macos" and rng.random() < 0.75:
-        pool = GPUS + ["8.7", "7.2", "11.0", "11.0"] if platform == "linux_aarch64" else GPUS
+        pool = [*GPUS, "8.7", "7.2", "11.0", "11.0"] if platform == "linux_aarch64" else GPUS
         gpus = rng.choices(pool, k=rng.choice([1, 1, 1, 2, 2, 3]))
     jetpack = rng.choice([None, "6.2", "7.2"]) if gpus == ["8.7"] else None
     other = not gpus and os_name != "macos" and rng.random() < 0.6
@@ -441,6 +453,8 @@ def load_once() -> Any:
 
 def differences(answer: Plan | NoPlan, expected: Found | str) -> str | None:
     """What the two disagree on, None where they agree."""
+    if expected == NO_PLAN:
+        return None if isinstance(answer, NoPlan) else f"{answer}, but {expected}"
     if expected == EITHER:
         on_cpu = isinstance(answer, Plan) and answer.variant == "cpu"
         return None if on_cpu or getattr(answer, "error_kind", "") == "no_common_build" else f"{answer}, but {expected}"
