@@ -108,7 +108,12 @@ def cli_page() -> str:
         command = cli.get_command(context, name) if isinstance(cli, click.Group) else None
         if command is None:
             raise SystemExit(f"there is no command {name}, although envtool.cli.app names it")
-        blocks.append(command_section(command, click.Context(command, info_name=name, parent=context)))
+        own = click.Context(command, info_name=name, parent=context)
+        blocks.append(command_section(command, own))
+        for inner in command.list_commands(own) if isinstance(command, click.Group) else ():
+            below = command.get_command(own, inner)
+            if below is not None:
+                blocks.append(command_section(below, click.Context(below, info_name=inner, parent=own), "###"))
     return "".join(blocks).rstrip("\n") + "\n"
 
 
@@ -116,11 +121,13 @@ def command_rows() -> list[tuple[str, ...]]:
     return [(f"[envtool {name}](#envtool-{name})", cell(words)) for name, words in COMMANDS.items()]
 
 
-def command_section(command: click.Command, context: click.Context) -> str:
+def command_section(command: click.Command, context: click.Context, level: str = "##") -> str:
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
     words = "\n\n".join(" ".join(part.split()) for part in (command.help or "").split("\n\n"))
     options = [option_row(o, context) for o in command.get_params(context) if isinstance(o, click.Option)]
-    return f"## {context.command_path}\n\n```\n{usage}\n```\n\n{words}\n\n{table(('option', 'meaning'), options)}\n"
+    return (
+        f"{level} {context.command_path}\n\n```\n{usage}\n```\n\n{words}\n\n{table(('option', 'meaning'), options)}\n"
+    )
 
 
 def option_row(option: click.Option, context: click.Context) -> tuple[str, ...]:
@@ -198,6 +205,12 @@ TITLES = {
     ),
     "error": ("The error document", "A command with `--json` prints it in place of its own document."),
     "recording": ("The recording", "`envtool doctor --record FILE` writes it. A real one has some hundred answers."),
+    "catalog": (
+        "The catalog document",
+        "`envtool catalog show --json` prints it. The example shows one build of one release.",
+    ),
+    "catalog-verify": ("The verify document", "`envtool catalog verify --json` prints it; the example shows one law."),
+    "catalog-update": ("The update document", "`envtool catalog update --json` prints it."),
 }
 TYPES = {"string": "text", "integer": "whole number", "boolean": "true or false", "array": "list", "null": "null"}
 

@@ -11,6 +11,8 @@ if ROOT not in sys.path:
     sys.path.append(ROOT)
 
 from envtool.catalog import load  # noqa: E402
+from envtool.catalog.difference import Change  # noqa: E402
+from envtool.catalog.laws import judged  # noqa: E402
 from envtool.checks import ALL, Evidence, run  # noqa: E402
 from envtool.diagnosis import Diagnosis  # noqa: E402
 from envtool.environment import NOT_IMPORTED, Build, Distribution, Environment, Leak, Shadow  # noqa: E402
@@ -21,6 +23,8 @@ from envtool.plan import Plan, resolve  # noqa: E402
 from envtool.plan_document import document_of  # noqa: E402
 from envtool.probe.interpreter import choose_interpreter  # noqa: E402
 from envtool.probe.recording import RecordedHost, Recording, recording_to_json  # noqa: E402
+from envtool.report.catalog import to_json as catalog_to_json  # noqa: E402
+from envtool.report.catalog import update_to_json, verified_to_json  # noqa: E402
 from envtool.report.json import doctor_to_json, error_to_json  # noqa: E402
 from envtool.spec import Request  # noqa: E402
 from envtool.verdicts import Json  # noqa: E402
@@ -128,10 +132,35 @@ def recording() -> dict[str, Json]:
     return recording_to_json(_recording(), made_by="envtool", date="2026-11-23T06:00:00Z")
 
 
+def catalog() -> dict[str, Json]:
+    """One build of the newest torch."""
+    document = catalog_to_json(load(), load().releases[0].torch)
+    (release,) = document["releases"] if isinstance(document["releases"], list) else ()
+    assert isinstance(release, dict)
+    assert isinstance(release["builds"], list)
+    return document | {"digest": "sha256:3f1c…", "releases": [release | {"builds": release["builds"][:1]}]}
+
+
+def catalog_verify() -> dict[str, Json]:
+    """One law, which holds."""
+    return verified_to_json(load(), judged(load())[:1]) | {"digest": "sha256:3f1c…"}
+
+
+def catalog_update() -> dict[str, Json]:
+    """One change, and an index that could not be read."""
+    change = Change("added", "wheels of torch 2.16.0 for windows_x86_64", None, "cp312 cp313; Python >=3.11")
+    unread = "the PyTorch index at https://download.pytorch.org/whl: cannot be reached; its builds stay as they are"
+    path = "/home/ada/.local/share/envtool/catalog.json"
+    return update_to_json((change,), ("torch 2.15.9 was yanked",), (unread,), "2027-01-21", path)
+
+
 EXAMPLES: dict[str, Callable[[], dict[str, Json]]] = {
     "machine": machine,
     "doctor": doctor,
     "plan": plan,
     "error": error,
     "recording": recording,
+    "catalog": catalog,
+    "catalog-verify": catalog_verify,
+    "catalog-update": catalog_update,
 }

@@ -149,6 +149,7 @@ def _write(date: str, texts: dict[str, str]) -> str:
 def _reset(as_json: bool) -> int:
     from envtool.catalog import load
     from envtool.catalog.updated import updated_path
+    from envtool.report import catalog as report
 
     path = updated_path(os.environ)
     there = os.path.lexists(path)
@@ -161,7 +162,7 @@ def _reset(as_json: bool) -> int:
     if as_json:
         from envtool.report.json import dumps
 
-        sys.stdout.write(dumps({"schema": "envtool.catalog-reset/1", "removed": path if there else None, "date": date}))
+        sys.stdout.write(dumps(report.update_to_json((), (), (), date, None, path if there else None)))
     else:
         said = f"Removed {path}." if there else "There was no update to take back."
         print(f"{said} The catalog in use is the one that came with envtool, of {date}.")

@@ -285,9 +285,14 @@ def verified_to_json(catalog: Catalog, judged: Judged) -> dict[str, Json]:
 
 
 def update_to_json(
-    changes: Sequence[Change], notes: Sequence[str], unread: Sequence[str], date: str, path: str | None
+    changes: Sequence[Change],
+    notes: Sequence[str],
+    unread: Sequence[str],
+    date: str,
+    path: str | None,
+    removed: str | None = None,
 ) -> dict[str, Json]:
     """The document of `catalog update`; ``written`` is null where nothing was."""
     listed: list[Json] = [{"kind": c.kind, "what": c.what, "old": c.old, "new": c.new} for c in changes]
-    return {"schema": "envtool.catalog-update/1", "date": date, "written": path, "changes": listed,
+    return {"schema": "envtool.catalog-update/1", "date": date, "written": path, "removed": removed, "changes": listed,
             "notes": list(notes), "unread": list(unread)}  # fmt: skip
