@@ -109,11 +109,11 @@ CASES: list[tuple[str, Machine, tuple[str, ...], dict[str, object], str]] = [
      "no_wheel_for_platform"),
     # macOS; trap 39
     ("trap 39: Intel Mac, 3.13", machine(INTEL_MAC, "3.13", system="14.5"), PAIR, {}, "2.13.0 0.28.0 cpu"),
-    ("Intel Mac, macOS 11", machine(INTEL_MAC, "3.12", system="11.7"), ("torch",), {}, "2.10.0 cpu"),
+    ("Intel Mac, macOS 11", machine(INTEL_MAC, "3.12", system="11.7"), ("torch",), {}, "2.12.0 cpu"),
     ("Apple silicon", machine(MAC, "3.13", system="15.1"), PAIR, {}, "2.13.0 0.28.0 cpu"),
     ("Apple silicon, mps", machine(MAC, "3.13", system="15.1"), PAIR, {"accelerator": "mps"}, "2.13.0 0.28.0 cpu"),
     ("mps needs macOS 14", machine(MAC, "3.13", system="13.6"), PAIR, {"accelerator": "mps"}, "macos_too_old"),
-    ("macOS 11", machine(MAC, "3.12", system="11.7"), ("torch",), {}, "2.10.0 cpu"),
+    ("macOS 11", machine(MAC, "3.12", system="11.7"), ("torch",), {}, "2.12.0 cpu"),
     ("macOS 10.13", machine(INTEL_MAC, "3.12", system="10.13"), ("torch",), {}, "macos_too_old"),
     ("CUDA on macOS", machine(MAC, system="15.1"), ("torch",), {"accelerator": "cuda"}, "no_cuda_on_macos"),
     # Windows
@@ -317,6 +317,26 @@ def test_a_driver_that_does_not_answer_is_not_replaced_by_the_cpu() -> None:
 def test_visible_devices_narrow_the_choice() -> None:
     box = machine(gpus=MIXED, driver="580.95.05", visible="1")
     assert short(answer(box, "torch")) == "2.13.0 cuda130"
+
+
+@pytest.mark.parametrize(
+    ("box", "packages", "build"),
+    [
+        (machine(gpus=MIXED, driver="580.95.05"), ("torch",), "torch 2.13.0 (cuda129)"),
+        (machine(INTEL_MAC, "3.13", system="14.5"), ("torch",), "torch 2.13.0 (cpu)"),
+        (machine(ARM, "3.10", gpus=["Orin=8.7"], jetpack="6.2"), ("torch",), "torch 2.13.0 (cuda129)"),
+    ],
+)
+def test_where_no_wheel_fits_pip_is_told_of_conda_forge(box: Machine, packages: tuple[str, ...], build: str) -> None:
+    found = refusal(box, *packages, installer="pip")
+    assert f"conda-forge has {build}: `envtool pick --installer conda`" in found.hint
+
+
+@pytest.mark.parametrize(
+    "box", [machine(bits=32), machine("windows arm64", gpus=["12.1"], driver="615.1"), machine(python="3.15")]
+)
+def test_conda_forge_is_not_named_where_it_has_nothing(box: Machine) -> None:
+    assert "conda" not in refusal(box, *TRIO, installer="pip", accelerator="cuda").hint
 
 
 def test_an_unknown_accelerator_is_a_usage_error() -> None:
@@ -628,7 +648,7 @@ SOLVABLE: list[tuple[Machine, tuple[str, ...], dict[str, object], str]] = [
     (machine(MAC, "3.13", system="14.5"), ("torch",), {}, "2.13.0 cpu"),
     (machine(MAC, "3.13", system="12.0"), ("torch",), {}, "2.13.0 cpu"),
     (machine(MAC, "3.10", system="14.5"), ("torch==2.12.1", "torchvision"), {}, "2.12.1 0.27.1 cpu"),
-    (machine(MAC, "3.12", system="11.0"), ("torch==2.10.0",), {}, "2.10.0 cpu"),
+    (machine(MAC, "3.13", system="11.0"), ("torch",), {}, "2.12.0 cpu"),
     (machine(WINDOWS, "3.13", gpus=["8.6"], driver="552.22"), ("torch",), {}, "2.13.0 cuda128"),
     (machine(WINDOWS, "3.13", gpus=["6.1"], driver="552.22"), ("torch",), {}, "2.13.0 cuda128"),
     (machine(WINDOWS, "3.13"), ("torch",), {}, "2.13.0 cpu"),

@@ -35,6 +35,14 @@ def resolve_conda(machine: Machine, request: Request, catalog: Catalog) -> Plan 
     return _plan(answer, machine, wanted, view)
 
 
+def on_conda_forge(machine: Machine, request: Request, catalog: Catalog) -> str:
+    """What to add to a hint where no wheel fits and conda-forge has what was asked for; "" where it has not."""
+    answer = resolve_conda(machine, replace(request, installer="conda", channel=None), catalog)
+    if not isinstance(answer, Plan) or any("left unused" in warning for warning in answer.warnings):
+        return ""
+    return f"; {CHANNEL} has {answer.build}: `envtool pick --installer conda`"
+
+
 def _in_conda_names(wanted: Wanted) -> Wanted:
     """The variant "cu129" as conda-forge calls it: "cuda129"."""
     variant = wanted.variant
