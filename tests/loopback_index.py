@@ -5,6 +5,7 @@ Routes are `/pypi/<package>/`, `/whl/`, `/whl/<variant>/<package>/` and `/files/
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import io
 import json
@@ -60,6 +61,7 @@ class Index:
     faults: dict[str, object] = field(default_factory=dict)
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     sent: int = 0
+    password: str | None = None  # "user:password"
 
     def __post_init__(self) -> None:
         index = self
@@ -91,6 +93,11 @@ class Index:
     def answer(self, http: BaseHTTPRequestHandler) -> None:
         path = unquote(http.path.partition("?")[0])
         self.asked.append((path, http.headers.get("Range")))
+        if self.password:
+            expected = "Basic " + base64.b64encode(self.password.encode()).decode()
+            if http.headers.get("Authorization") != expected:
+                http.send_error(401)
+                return
         fault = next((fault for start, fault in self.faults.items() if path.startswith(start)), None)
         if fault is not None and self.fail(http, fault, path):
             return
@@ -184,7 +191,7 @@ class Index:
     def json_page(self, package: str) -> tuple[str, bytes]:
         files = []
         for f in self.pypi[package]:
-            entry: dict[str, object] = {"filename": f.name, "url": f"../../files/{quote(f.name)}", "hashes": {},
+            entry: dict[str, object] = {"filename": f.name, "url": f"{self.root}/files/{quote(f.name)}", "hashes": {},
                                         "requires-python": f.requires_python, "yanked": f.yanked, "size": 1}  # fmt: skip
             if f.date:
                 entry["upload-time"] = f"{f.date}T10:00:00Z"

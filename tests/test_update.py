@@ -357,6 +357,33 @@ def test_a_catalog_that_answers_fewer_machines_is_refused() -> None:
     assert problems(packaged(), {name: packaged().text(name) for name in FILES}) == []
 
 
+def test_an_index_that_asks_for_a_password(index: Index) -> None:
+    index.password = "ada:s3cret"
+    assert len(refused(index, index.root)) == 4
+    assert "torch 2.16.0" in told(outcome(
+        packaged(), Settings(index.root.replace("//", "//ada:s3cret@") + "/pypi", "a test"), NOWHERE, seconds=20,
+        full=False, tell=lambda _: None,
+    ))  # fmt: skip
+
+
+def refused(index: Index, root: str) -> tuple[str, ...]:
+    with pytest.raises(ToolError) as caught:
+        outcome(packaged(), Settings(f"{root}/pypi", "a test"), NOWHERE, seconds=20, full=False, tell=lambda _: None)
+    return caught.value.details
+
+
+def test_an_index_that_lists_too_much_to_be_true(index: Index) -> None:
+    index.pypi["torch"] = [f for n in range(200) for f in wheels("torch", f"3.{n}.0", places=PLACES[:1])]
+    found = update(index)
+    assert any("more than 100 new releases" in line for line in found.unread)
+    assert found.changes == ()
+
+
+def test_builds_of_the_pytorch_index_on_a_mirror_of_both(index: Index) -> None:
+    index.pypi["torch"] = [*wheels("torch", "2.16.0+cpu", abis=("cp311-cp311",)), *index.pypi["torch"]]
+    assert "cp311" not in told(update(index))["wheels of torch 2.16.0 for linux_x86_64"]
+
+
 def test_secrets_in_an_address_are_never_shown(index: Index) -> None:
     index.faults = {"/pypi/": 500}
     url = index.root.replace("//", "//user:s3cret@") + "/pypi?token=s3cret"

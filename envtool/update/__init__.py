@@ -46,7 +46,12 @@ def outcome(
     from envtool.update.validate import problems
 
     deadline = time.monotonic() + seconds
-    client = Client(certificates=settings.certificates, seconds=min(ANSWER_SECONDS, seconds), deadline=deadline)
+    client = Client(
+        certificates=settings.certificates,
+        seconds=min(ANSWER_SECONDS, seconds),
+        deadline=deadline,
+        index_url=settings.index_url,
+    )
     read = survey(client, (settings.index_url, pytorch_url), catalog, full=full, tell=tell)
     if not read.pypi and not read.indexes:
         raise ToolError(

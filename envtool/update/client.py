@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 from envtool import __version__
 from envtool.fact import Fact
@@ -45,13 +45,18 @@ class Answer(Fact):
 
 
 class Client:
-    """Asks indexes. ``seconds`` bounds one answer, ``deadline`` all of them (a time of ``time.monotonic``)."""
+    """Asks indexes. ``seconds`` bounds one answer, ``deadline`` all (by ``time.monotonic``)."""
 
-    def __init__(self, *, certificates: str | None, seconds: float, deadline: float) -> None:
+    def __init__(self, *, certificates: str | None, seconds: float, deadline: float, index_url: str = "") -> None:
         self._certificates = certificates
         self._seconds = seconds
         self._deadline = deadline
         self._local = threading.local()
+        user, _, self._place = urlsplit(index_url).netloc.rpartition("@")
+        self._user: tuple[str, str] | None = None
+        if user:  # files on the index's own host need what its address holds, also where a page doesn't repeat it
+            name, _, password = user.partition(":")
+            self._user = (unquote(name), unquote(password))
 
     def get(self, url: str, *, accept: str, limit: int, span: str | None = None) -> Answer:
         """One answer. ``span`` is a range, "0-99" or "-100"; a server that would send the whole file is refused."""
@@ -96,8 +101,9 @@ class Client:
         for _ in range(REDIRECTS + 1):
             _allowed(url)
             try:
-                with session.get(url, headers=headers, stream=True, allow_redirects=False, verify=self._certificates,
-                                 timeout=(10, self._seconds + 5)) as response:  # fmt: skip
+                own = self._user if urlsplit(url).netloc == self._place else None
+                with session.get(url, headers=headers, auth=own, stream=True, allow_redirects=False,
+                                 verify=self._certificates, timeout=(10, self._seconds + 5)) as response:  # fmt: skip
                     target = response.headers.get("Location") if response.is_redirect else None
                     if target is None:
                         return _read(response, url, limit, span, until)
@@ -191,13 +197,22 @@ def side_by_side(work: Callable[[T], R], items: Iterable[T], tell: Callable[[str
         threading.Thread(target=run, daemon=True).start()
     results: dict[int, R] = {}
     for number in range(count):
-        index, result = done.get()
+        index, result = _waited(done)
         if isinstance(result, BaseException):
             raise result
         results[index] = result
         if (number + 1) % 25 == 0:
             tell(f"{number + 1} of {count}")
     return iter([results[index] for index in range(count)])
+
+
+def _waited(queue: SimpleQueue[T]) -> T:
+    """The next entry; on Windows, only a wait with an end lets Ctrl+C through."""
+    while True:
+        try:
+            return queue.get(timeout=1)
+        except Empty:
+            continue
 
 
 def attempt(what: str, url: str, ask: Callable[[], R]) -> Found[R] | Absent | Unknown:

@@ -33,7 +33,8 @@ def shown(url: str) -> str:
         host = parts.netloc.rpartition("@")[2]
     except ValueError:
         return "(an address that can't be read)"
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+    text = urlunsplit((parts.scheme, host, parts.path, "", ""))
+    return "".join(sign if sign.isprintable() else "?" for sign in text)
 
 
 def find_settings(environ: Mapping[str, str], folder: str, *, chosen: str | None = None) -> Settings:

@@ -20,6 +20,8 @@ from envtool.versions import numbers
 Told = Found[Needs] | Absent | Unknown
 Tell = Callable[[str], None]
 
+MOST_NEW = 100  # releases of a package, or variants, that can be new at once
+
 # How the reasons end where it makes no sense to ask a hundred times more.
 UNREACHABLE = ("cannot be reached", "in time", "is set", "a bundle", " s", "was up")
 
@@ -76,11 +78,22 @@ def _pypi(
     for package, answer in zip(FAMILY, side_by_side(page, FAMILY, tell), strict=True):
         if not isinstance(answer, Found):
             unread.append(answer.reason)
+        elif _too_many(catalog, package, answer.value):
+            unread.append(f"{package} at {shown(url)}: lists more than {MOST_NEW} new releases, which can't be right")
         else:
-            found[package] = _releases(package, answer.value, _oldest(catalog, package))
+            # a mirror of both indexes mixes in builds such as 2.14.1+cpu, which are not PyPI's
+            found[package] = _releases(
+                package, (w for w in answer.value if not w.name.local), _oldest(catalog, package)
+            )
             told = _metadata(client, package, found[package], answer.value, _known(catalog, package, full=full), tell)
             found[package] = {v: _with_needs(seen, told.get(v, {})) for v, seen in found[package].items()}
     return found
+
+
+def _too_many(catalog: Catalog, package: str, wheels: Iterable[WheelFile]) -> bool:
+    oldest, known = _oldest(catalog, package), _known(catalog, package, full=False)
+    new = {w.name.version for w in wheels if numbers(w.name.version) >= oldest and not w.name.local} - known
+    return len(new) > MOST_NEW
 
 
 def _oldest(catalog: Catalog, package: str) -> tuple[int, ...]:
@@ -179,7 +192,8 @@ def _indexes(
     if isinstance(listed, Unknown) and listed.reason.endswith(UNREACHABLE):
         unread.append(f"the PyTorch index at {listed.reason.partition(' at ')[2]}{stays}")
         return {}
-    variants = sorted({*known, *(listed.value if isinstance(listed, Found) else ())})
+    new = sorted(set(listed.value) - set(known)) if isinstance(listed, Found) else []
+    variants = sorted({*known, *new[:MOST_NEW]})
     places = [(variant, package) for variant in variants for package in FAMILY]
 
     def page(place: tuple[str, str]) -> Found[tuple[WheelFile, ...]] | Absent | Unknown:
