@@ -14,7 +14,7 @@ from envtool.machine import Found, Machine
 from envtool.plan.advice import all_tried, constraints, hint_for, nearest, nothing_built, sentence, warnings
 from envtool.plan.answers import NoPlan, Pin, Plan, Refusal
 from envtool.plan.barriers import no_platform, refused_at_once, torches
-from envtool.plan.judge import Demand, Failure, Place, judge, newest_system, shortest_python
+from envtool.plan.judge import Demand, Drivers, Failure, Place, newest_system, refused, shelf, shortest_python
 from envtool.plan.targets import NO_DRIVER, Missing, Target, accelerators, last_resort, platform_of, unknown_gpus
 from envtool.spec import ACCELERATORS, CONDA_INSTALLERS, Request, Wanted, read, rules_out_numpy_1
 from envtool.versions import dotted, kind_of, numbers_or_none
@@ -168,24 +168,36 @@ def _try_builds(search: _Search, target: Target) -> Plan | NoPlan:
 
 
 def _look_through_builds(search: _Search, target: Target, demand: Demand) -> Plan | NoPlan:
-    tried: list[tuple[Build, tuple[Failure, ...]]] = []
     refusals: list[Refusal] = []
-    allowed = torches(search.wanted, search.catalog)
     newest = _newest_without_build(search, target)
     if newest is not None:
         reason = f"there is no {target.kind} build for {search.platform.replace('_', ' on ', 1)}"
         refusals.append(Refusal(newest, None, "no_wheel_for_platform", reason))
-    for build in candidates(search.catalog, search.platform, target.kind):
-        if build.torch not in allowed:
-            continue
-        if search.wanted.variant not in {None, build.variant}:
-            continue
-        verdict = judge(build, demand)
-        if not verdict.failures:
-            return _plan(search, target, build, verdict.companions, refusals)
-        tried.append((build, verdict.failures))
-        refusals.append(_refusal(build.torch, build.variant, *verdict.failures[0], build.source))
+    builds = _asked_for(search.catalog, search.platform, target.kind, search.wanted)
+    known = shelf(demand.place, Target(target.kind, target.capabilities, target.gfx))
+    drivers = Drivers(demand)
+    for one in map(known.settled, builds):
+        if one.before and one.refusal:
+            refusals.append(one.refusal)
+        elif driver := drivers.failures(one.build):
+            refusals.append(refused(one.build.torch, one.build.variant, *driver[0], one.build.source))
+        elif one.refusal:
+            refusals.append(one.refusal)
+        else:
+            return _plan(search, target, one.build, one.companions, refusals)
+    tried = [(one.build, (*one.before, *drivers.failures(one.build), *one.after)) for one in map(known.settled, builds)]
     return _none_fits(search, target, tried, tuple(refusals))
+
+
+@lru_cache(maxsize=256)
+def _asked_for(catalog: Catalog, platform: str, kind: str, wanted: Wanted) -> tuple[Build, ...]:
+    """The candidates that the pins and the variant of a request leave over."""
+    allowed = torches(wanted, catalog)
+    return tuple(
+        build
+        for build in candidates(catalog, platform, kind)
+        if build.torch in allowed and wanted.variant in {None, build.variant}
+    )
 
 
 def _newest_without_build(search: _Search, target: Target) -> str | None:
@@ -231,7 +243,6 @@ def _demand(search: _Search, target: Target) -> Demand:
 
 
 _place = lru_cache(maxsize=1024)(Place)  # machines of one kind share what is found out about builds there
-_refusal = lru_cache(maxsize=16384)(Refusal)  # … and are refused with the same words
 
 
 # ── the answers ──────────────────────────────────────────────────────────────────────────────────

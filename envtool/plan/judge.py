@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 from envtool.catalog import Catalog
 from envtool.catalog.builds import Build, CompanionWheel, Wheel
 from envtool.catalog.kernels import runs_on
 from envtool.fact import Fact
 from envtool.machine import Absent, Found
-from envtool.plan.answers import Pin
+from envtool.plan.answers import Pin, Refusal
 from envtool.plan.targets import MPS_FROM, Target
 from envtool.spec import allows
 from envtool.versions import at_least, dotted, numbers, numbers_or_none
@@ -35,6 +36,11 @@ class Place(Fact):
     @cached_property
     def judged(self) -> dict[Build, Judgement]:
         """What ``_installs`` found: of a thousand machines, most have one of a few Pythons and systems."""
+        return {}
+
+    @cached_property
+    def wheels(self) -> dict[int, tuple[Wheel, tuple[Failure, ...]]]:
+        """What ``_wheel_failures`` found, by the identity of the wheel that is kept with it: builds share wheels."""
         return {}
 
 
@@ -69,56 +75,80 @@ class Demand(Fact):
     target: Target
     first_drivers: tuple[str, ...]  # the oldest driver that knows each GPU, as far as there is such a limit
 
-    @cached_property
-    def code_judged(self) -> dict[Build, tuple[Failure, ...]]:
-        """What ``_code`` found for these GPUs, whatever their driver and system."""
-        return _code_judged(self.target.capabilities, self.target.gfx)
 
-    @cached_property
-    def driver_judged(self) -> dict[str, tuple[Failure, ...]]:
-        """What ``_driver`` found, by the driver that builds ask for: of sixty builds there are three answers."""
-        return {}
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Judgement(Fact):
-    """The companions that go with a build, and what speaks against it; nothing does if ``failures`` is empty."""
+class Judgement(NamedTuple):
+    """The companions that go with a build, and what speaks against it: what is known, and what nobody has seen."""
 
     companions: tuple[Pin, ...]
-    failures: tuple[Failure, ...]
-
-    @cached_property
-    def known(self) -> int:
-        """How many failures stand in front: what is known says more than what nobody has verified."""
-        return sum(kind != "no_such_variant" for kind, _ in self.failures)
+    known: tuple[Failure, ...]
+    unseen: tuple[Failure, ...]
 
 
-def judge(build: Build, demand: Demand) -> Judgement:
-    """Every failure, the one to tell first in front."""
-    installs = _installs(build, demand.place)
-    code = demand.code_judged.get(build)
-    if code is None:
-        code = demand.code_judged[build] = tuple(_code(build, demand.target))
-    against = (*code, *_driver_of(build, demand))
-    if not against:
-        return installs
-    known = installs.known
-    return Judgement(installs.companions, (*installs.failures[:known], *against, *installs.failures[known:]))
+class Settled(NamedTuple):
+    """A build, and what is known of it before any driver is looked at.
+
+    What is known says more than what nobody has verified: ``before`` the driver's failures, and ``after`` them.
+    """
+
+    build: Build
+    companions: tuple[Pin, ...]
+    before: tuple[Failure, ...]
+    after: tuple[Failure, ...]
+    refusal: Refusal | None  # where something speaks against it already
+
+
+class Shelf:
+    """The builds in a place with these GPUs, judged as they are asked for: few such places have many drivers."""
+
+    def __init__(self, place: Place, gpus: Target) -> None:
+        self._place = place
+        self._gpus = gpus
+        self._code = _code_of(gpus)
+        self._known: dict[Build, Settled] = {}
+
+    def settled(self, build: Build) -> Settled:
+        """One build, judged once."""
+        known = self._known.get(build)
+        return known if known is not None else self._settle(build)
+
+    def _settle(self, build: Build) -> Settled:
+        installs = _installs(build, self._place)
+        code = self._code.get(build)
+        if code is None:
+            code = self._code[build] = tuple(_code(build, self._gpus))
+        before, after = (*installs.known, *code), installs.unseen
+        first = before[0] if before else after[0] if after else None
+        refusal = refused(build.torch, build.variant, *first, build.source) if first else None
+        found = self._known[build] = Settled(build, installs.companions, before, after, refusal)
+        return found
+
+
+shelf = lru_cache(maxsize=1024)(Shelf)
+refused = lru_cache(maxsize=16384)(Refusal)  # machines that are alike are refused with the same words
+_pin = lru_cache(maxsize=4096)(Pin)
 
 
 @lru_cache(maxsize=1024)
-def _code_judged(capabilities: object, gfx: object) -> dict[Build, tuple[Failure, ...]]:
+def _code_of(gpus: Target) -> dict[Build, tuple[Failure, ...]]:
     return {}
 
 
-def _driver_of(build: Build, demand: Demand) -> tuple[Failure, ...]:
-    floor = build.driver_floors.get(demand.target.driver_os)
-    if floor is None:
-        return tuple(_driver(build, demand))
-    known = demand.driver_judged.get(floor)
-    if known is None:
-        known = demand.driver_judged[floor] = tuple(_driver(build, demand))
-    return known
+class Drivers:
+    """The driver's failures: of sixty builds there are three answers, by the driver that they ask for."""
+
+    def __init__(self, demand: Demand) -> None:
+        self._demand = demand
+        self._known: dict[str, tuple[Failure, ...]] = {}
+
+    def failures(self, build: Build) -> tuple[Failure, ...]:
+        """What speaks against the driver for one build."""
+        floor = build.driver_floors.get(self._demand.target.driver_os)
+        if floor is None:
+            return tuple(_driver(build, self._demand))
+        known = self._known.get(floor)
+        if known is None:
+            known = self._known[floor] = tuple(_driver(build, self._demand))
+        return known
 
 
 # ── Python and system ────────────────────────────────────────────────────────────────────────────
@@ -140,16 +170,24 @@ def _judge_install(build: Build, place: Place) -> Judgement:
         if chosen is None:
             failures.append(why)
         else:
-            companions.append(Pin(package, chosen.version, chosen.variant if chosen.suffixed else None))
+            companions.append(_pin(package, chosen.version, chosen.variant if chosen.suffixed else None))
     if place.numpy2 and place.os not in build.numpy2:
         failures.append(("conflicting_pins", "works with NumPy 1 only, and NumPy 2 is asked for"))
     if not build.verified and not place.include_unverified:
         failures.append(("no_such_variant", "has not been verified on its index"))
-    failures.sort(key=lambda failure: failure[0] == "no_such_variant")
-    return Judgement(tuple(companions), tuple(failures))
+    known = tuple([failure for failure in failures if failure[0] != "no_such_variant"])
+    unseen = tuple([failure for failure in failures if failure[0] == "no_such_variant"])
+    return Judgement(tuple(companions), known, unseen)
 
 
-def _wheel_failures(package: str, version: str, wheel: Wheel, build: Build, place: Place) -> Iterator[Failure]:
+def _wheel_failures(package: str, version: str, wheel: Wheel, build: Build, place: Place) -> tuple[Failure, ...]:
+    known = place.wheels.get(id(wheel))
+    if known is None:
+        known = place.wheels[id(wheel)] = wheel, tuple(_look_at_wheel(package, version, wheel, build, place))
+    return known[1]
+
+
+def _look_at_wheel(package: str, version: str, wheel: Wheel, build: Build, place: Place) -> Iterator[Failure]:
     floor = wheel.floor(place.abi)
     if floor is None:
         yield "no_wheel_for_python", f"{package} {version} has no wheel for {place.abi} on {build.platform}"
@@ -171,15 +209,16 @@ def _companion(build: Build, package: str, specifier: str, place: Place) -> tupl
     for wheel in build.companions.get(package, ()):
         if not allows(specifier, wheel.version):
             continue
-        failures = list(_wheel_failures(package, wheel.version, wheel.wheel, build, place))
-        if wheel.problem:
-            failures.append(("conflicting_pins", wheel.problem))
-        if not wheel.verified and not place.include_unverified:
+        failures = _wheel_failures(package, wheel.version, wheel.wheel, build, place)
+        if failures:
+            why = why or failures[0]
+        elif wheel.problem:
+            why = why or ("conflicting_pins", wheel.problem)
+        elif not wheel.verified and not place.include_unverified:
             reason = f"{package} {wheel.version} has not been verified on the index of torch {build.torch}"
-            failures.append(("no_such_variant", f"{reason} ({wheel.variant})"))
-        if not failures:
+            why = why or ("no_such_variant", f"{reason} ({wheel.variant})")
+        else:
             return wheel, ("", "")
-        why = why or failures[0]
     return None, why or ("no_wheel_for_platform", f"{package} has no wheel for {build.platform} beside {build}")
 
 
