@@ -21,7 +21,7 @@ from described import machine
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from envtool.catalog import load
+from envtool.catalog import FILES, Catalog, load, parse
 from envtool.plan import NoPlan, Plan, resolve
 from envtool.spec import Request
 
@@ -436,19 +436,14 @@ def box(rng: random.Random) -> Box:
     )  # fmt: skip
 
 
-def first(asked: Box) -> Plan | NoPlan:
+def first(asked: Box, catalog: Catalog) -> Plan | NoPlan:
     described = machine(
         asked.platform.replace("_", " ", 1), asked.python, abi=asked.abi, driver=asked.driver, gpus=asked.gpus,
         gfx=asked.gfx, intel=[asked.xpu] if asked.xpu else [], system=asked.system, jetpack=asked.jetpack, wsl=asked.wsl,
     )  # fmt: skip
     packages = tuple(f"{name}{specifier}" for name, specifier in asked.pins)
     request = Request(packages, asked.accelerator, asked.variant, include_unverified=asked.unverified)
-    return resolve(described, request, load_once())
-
-
-@lru_cache(maxsize=1)
-def load_once() -> Any:
-    return load()
+    return resolve(described, request, catalog)
 
 
 def differences(answer: Plan | NoPlan, expected: Found | str) -> str | None:
@@ -471,14 +466,41 @@ def differences(answer: Plan | NoPlan, expected: Found | str) -> str | None:
 @pytest.mark.parametrize("part", range(PARTS))
 def test_two_resolvers_agree(part: int) -> None:
     rng = random.Random(f"audit {part}")
+    catalog = load()
     told: list[str] = []
     plans = 0
     for _ in range(CASES):
         asked = box(rng)
-        answer = first(asked)
+        answer = first(asked, catalog)
         plans += isinstance(answer, Plan)
         difference = differences(answer, second(asked))
         if difference:
             told.append(f"{asked}\n    {difference}")
     assert not told, f"{len(told)} of {CASES} differ:\n" + "\n".join(told[:12])
     assert CASES // 4 < plans < CASES
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("file", "row", "spoiled"),
+    [
+        ("drivers", "linux = '525.60.13'", "linux = '520.61.05'"),
+        ("releases", "'same-minor'", "'same-major'"),
+        ("kernels", "sm = '7.5 8.0 8.6 9.0 10.0 12.0'", "sm = '7.0 7.5 8.0 8.6 9.0 10.0 12.0'"),
+        ("kernels", "cudnn_from = '5.0'", "cudnn_from = '3.7'"),
+        ("wheels", "manylinux_2_28_x86_64", "manylinux_2_27_x86_64"),
+        ("wheels", "!=3.14.1", "!=3.14.9"),
+        ("builds", "2.13.0 2.14.0 2.14.1'", "2.13.0 2.14.0'"),
+        ("builds", "unseen = 'torchaudio torchvision==0.29.2'", "unseen = 'torchvision==0.29.2'"),
+    ],
+)
+def test_the_audit_notices_a_wrong_row(file: str, row: str, spoiled: str) -> None:
+    texts = {}
+    for name in FILES:
+        with open(os.path.join(_HERE, "..", "envtool", "data", f"{name}.toml"), encoding="utf-8") as opened:
+            texts[name] = opened.read()
+    assert row in texts[file]
+    wrong = parse({**texts, file: texts[file].replace(row, spoiled)})
+    rng = random.Random("spoiled")
+    boxes = (box(rng) for _ in range(5 * CASES))
+    assert any(differences(first(asked, wrong), second(asked)) for asked in boxes)

@@ -104,8 +104,8 @@ PAGE = """\
 
 <!-- Written by `python scripts/compare_pickers.py --write`; don't edit. -->
 
-Run on {date}, on {machines} described machines, with the catalog of {catalog}, uv {uv} and light-the-torch {ltt}.
-The letters and numbers of the rows group them: A packages that no longer fit together, B driver and CUDA, C compiled
+Run on {date}, on {machines} described machines, with the catalog of {catalog}, uv {uv} and
+light-the-torch {ltt}. The letters and numbers of the rows group them: A packages that no longer fit together, B driver and CUDA, C compiled
 code, D Jetson and aarch64, E systems, F Pythons, G others.
 {note}
 {summary}

@@ -103,8 +103,10 @@ def _picked(machine: Described) -> dict[str, Any]:
     request = {"packages": list(machine.packages), "accelerator": "auto", "installer": "uv"}
     done = subprocess.run(
         [sys.executable, "-m", "envtool", "pick", "--machine", "-", "--json"], cwd=ROOT, capture_output=True,
-        input=json.dumps({"machine": machine.document(), "request": request}) + "\n", text=True, timeout=60, check=True,
+        input=json.dumps({"machine": machine.document(), "request": request}) + "\n", text=True, timeout=60, check=False,
     )  # fmt: skip
+    if done.returncode:
+        raise RuntimeError(f"envtool pick failed on {machine.key}: {done.stderr.strip()}")
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
