@@ -39,6 +39,10 @@ def facts(name: str) -> dict[str, Any]:
     return found
 
 
+number = lru_cache(maxsize=4096)(Version)
+allowed_by = lru_cache(maxsize=4096)(SpecifierSet)
+
+
 # ── what the notes say in words, as data ─────────────────────────────────────────────────────────
 
 # Rows of middling confidence that are nevertheless part of a release's own install matrix.
@@ -95,6 +99,7 @@ class Row:
     sure: bool
 
 
+@lru_cache(maxsize=8)
 def rows(platform: str) -> list[Row]:
     found = []
     for torch, release in facts("releases")["releases"].items():
@@ -121,7 +126,7 @@ def tag_ok(box: Box, tag: str, least: str | None) -> bool:
     match = re.match(r"(manylinux|macosx)_(\d+)_(\d+)_", tag)
     if match is None or match[1] != {"linux": "manylinux", "macos": "macosx"}[system]:
         return False
-    return all(Version(box.system) >= Version(floor) for floor in (f"{match[2]}.{match[3]}", least) if floor)
+    return all(number(box.system) >= number(floor) for floor in (f"{match[2]}.{match[3]}", least) if floor)
 
 
 def wheel_ok(box: Box, package: str, version: str, row: Row) -> bool:
@@ -136,7 +141,7 @@ def wheel_ok(box: Box, package: str, version: str, row: Row) -> bool:
     least = "2.28" if (row.torch, row.variant) in GLIBC_228 and box.os == "linux" else None
     if (row.torch, row.variant) in NO_CP312 and box.abi == "cp312":
         return False
-    if python and Version(box.python) not in SpecifierSet(python):
+    if python and number(box.python) not in allowed_by(python):
         return False
     return any({box.abi, "py3"} & set(abis) and tag_ok(box, tag, least) for tag, abis in tags.items())
 
@@ -165,10 +170,10 @@ def together(row: Row, package: str, version: str, platform: str) -> bool:
 def companion(box: Box, row: Row, package: str, specifier: str) -> str | None:
     release = facts("releases")["releases"][row.torch]
     first = release[package]["preferred"]
-    for version in sorted(release[package]["all_compatible_on_pypi"], key=lambda v: (v != first, Version(v))):
+    for version in sorted(release[package]["all_compatible_on_pypi"], key=lambda v: (v != first, number(v))):
         seen = row.source == "pypi" or seen_on_index(package, version, row.torch, row.variant, box.platform)
         fits = together(row, package, version, box.platform) and wheel_ok(box, package, version, row)
-        if Version(version) in SpecifierSet(specifier) and fits and (seen or box.unverified):
+        if number(version) in allowed_by(specifier) and fits and (seen or box.unverified):
             return str(version)
     return None
 
@@ -200,7 +205,7 @@ def has_code(row: Row, platform: str, gpu: str) -> bool:
     if entry is None:
         return False
     cuda = cuda_of(row.variant)
-    if row.variant == "cu118" and Version(row.torch) >= Version("2.4.0") and pair(gpu) < (5, 0):
+    if row.variant == "cu118" and number(row.torch) >= number("2.4.0") and pair(gpu) < (5, 0):
         return False  # its cuDNN 9 no longer serves Kepler
     if any(binary_runs(code, gpu, cuda) for code in entry["sm"]):
         return True
@@ -225,7 +230,7 @@ def driver_ok(box: Box, row: Row) -> bool:
     floors = [floor, *("570" for gpu in box.gpus if pair(gpu) >= (10, 0)), *("520" for gpu in box.gpus if gpu in ADA)]
     # a driver told as its branch alone, "580", is taken for any of that branch
     told = str(box.driver).split(".")
-    return all(Version(str(box.driver)) >= Version(".".join(text.split(".")[: len(told)])) for text in floors)
+    return all(number(str(box.driver)) >= number(".".join(text.split(".")[: len(told)])) for text in floors)
 
 
 ADA = ("8.9", "9.0")  # drivers.json: 520, derived
@@ -252,7 +257,7 @@ def runs_here(box: Box, row: Row, kind: str, gpus: tuple[str, ...]) -> bool:
 def variant_order(row: Row) -> tuple[Version, bool, tuple[int, ...]]:
     digits = re.findall(r"\d+", row.variant)
     parts = cuda_of(row.variant) if row.variant.startswith("cu") else tuple(map(int, digits))
-    return Version(row.torch), row.source == "pypi", parts
+    return number(row.torch), row.source == "pypi", parts
 
 
 @dataclass(frozen=True)
@@ -268,7 +273,7 @@ def installable(box: Box) -> Iterator[tuple[Row, dict[str, str]]]:
     for row in sorted(rows(box.platform), key=variant_order, reverse=True):
         if box.variant not in {None, row.variant} or not (row.sure or box.unverified):
             continue
-        if Version(row.torch) not in SpecifierSet(pins["torch"]) or not wheel_ok(box, "torch", row.torch, row):
+        if number(row.torch) not in allowed_by(pins["torch"]) or not wheel_ok(box, "torch", row.torch, row):
             continue
         companions = {name: companion(box, row, name, spec) for name, spec in pins.items() if name != "torch"}
         if None not in companions.values():
@@ -295,7 +300,7 @@ def shared(box: Box, gpus: tuple[str, ...], *, here: bool) -> bool:
     allowed = [
         row
         for row in ([row for row, _ in installable(box)] if here else rows(box.platform))
-        if Version(row.torch) in SpecifierSet(pins["torch"]) and (row.sure or box.unverified)
+        if number(row.torch) in allowed_by(pins["torch"]) and (row.sure or box.unverified)
     ]
     return any(kind_of(r.variant) == "cuda" and all(has_code(r, box.platform, g) for g in gpus) for r in allowed)
 
@@ -310,9 +315,9 @@ def contradictory(box: Box) -> bool:
     """Is there no torch at all that goes with all the pins, on any machine?"""
     pins = dict(box.pins)
     return not any(
-        Version(torch) in SpecifierSet(pins["torch"])
+        number(torch) in allowed_by(pins["torch"])
         and all(
-            any(Version(v) in SpecifierSet(spec) for v in release[name]["all_compatible_on_pypi"])
+            any(number(v) in allowed_by(spec) for v in release[name]["all_compatible_on_pypi"])
             for name, spec in pins.items()
             if name != "torch"
         )
@@ -342,7 +347,7 @@ def second_on_gpu(box: Box, wanted: str) -> Found | str | None:
         found = best(box, "rocm")
     elif box.xpu == "Intel Arc B580" and wanted in {"auto", "gpu", "xpu"}:
         found = best(box, "xpu")
-    elif box.platform == "macos_arm64" and wanted in {"gpu", "mps"} and Version(box.system) >= Version("14.0"):
+    elif box.platform == "macos_arm64" and wanted in {"gpu", "mps"} and number(box.system) >= number("14.0"):
         found = best(box, "cpu")
     return found
 
@@ -396,7 +401,7 @@ VARIANTS = ["cpu", "cu118", "cu121", "cu124", "cu126", "cu128", "cu129", "cu130"
 def pick_pin(rng: random.Random, package: str) -> str:
     releases = facts("releases")["releases"]
     known = {v for r in releases.values() for v in (r[package]["all_compatible_on_pypi"] if package != "torch" else [])}
-    version = rng.choice(sorted(known or releases, key=Version))
+    version = rng.choice(sorted(known or releases, key=number))
     chance = rng.random()
     if chance < 0.6:
         return ""
