@@ -39,8 +39,11 @@ class Place(Fact):
         return {}
 
     @cached_property
-    def wheels(self) -> dict[int, tuple[Wheel, tuple[Failure, ...]]]:
-        """What ``_wheel_failures`` found, by the identity of the wheel that is kept with it: builds share wheels."""
+    def wheels(self) -> dict[tuple[int, str, str, str], tuple[Wheel, tuple[Failure, ...]]]:
+        """What ``_wheel_failures`` found, by the wheel's identity and what it is a wheel of: builds share wheels.
+
+        The wheel is kept with it, so that no other one can take over its identity.
+        """
         return {}
 
 
@@ -181,9 +184,10 @@ def _judge_install(build: Build, place: Place) -> Judgement:
 
 
 def _wheel_failures(package: str, version: str, wheel: Wheel, build: Build, place: Place) -> tuple[Failure, ...]:
-    known = place.wheels.get(id(wheel))
+    key = (id(wheel), package, version, build.platform)
+    known = place.wheels.get(key)
     if known is None:
-        known = place.wheels[id(wheel)] = wheel, tuple(_look_at_wheel(package, version, wheel, build, place))
+        known = place.wheels[key] = wheel, tuple(_look_at_wheel(package, version, wheel, build, place))
     return known[1]
 
 

@@ -13,12 +13,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from test_schemas import validate
 
+from envtool import plan
 from envtool.catalog import load
 from envtool.cli.machine_lines import Lines, answer_lines
 from envtool.errors import UsageError
 from envtool.machine import Found
 from envtool.machine_document import machine_from_json, machine_to_json
-from envtool.plan import Plan, resolve
+from envtool.plan import Plan, judge, resolve
 from envtool.plan_document import document_of, plan_from_json
 from envtool.spec import Request
 from envtool.target import SUBDIRS, read_target, target_text
@@ -151,6 +152,29 @@ def answered(rows: list[str]) -> list[str]:
 def test_lines_in_any_order_get_the_same_answers(rows: list[str]) -> None:
     alone = {row: answered([row]) for row in ROWS}
     assert answered(rows) == [answer for row in rows for answer in alone[row]]
+
+
+def test_answers_do_not_depend_on_what_was_asked_before() -> None:
+    """All that is kept between machines is thrown away for one and not for the other."""
+    chance = random.Random(7)
+    boxes = [
+        machine(f"linux {arch}", python, gpus=gpus, driver=driver, system=system)
+        for arch in ("x86_64", "aarch64")
+        for python in ("3.9", "3.13")
+        for gpus in (["7.0"], ["9.0"], ["6.1", "12.0"])
+        for driver in ("470.223.02", "550.54.14", "595.71.05")
+        for system in ("2.17", "2.35")
+    ]
+    cases = [(box, Request(packages, installer=name)) for box in boxes for packages in ((), ("torch",))
+             for name in ("pip", "conda")]  # fmt: skip
+    chance.shuffle(cases)
+    warm = [document_of(resolve(box, request, CATALOG), CATALOG) for box, request in cases]
+    for index in range(0, len(cases), 3):
+        plan._ANSWERS.clear()
+        for kept in (plan._place, judge.shelf, judge.refused, judge._code_of, judge.newest_system):
+            kept.cache_clear()
+        box, request = cases[index]
+        assert document_of(resolve(box, request, CATALOG), CATALOG) == warm[index]
 
 
 JSONS = st.recursive(
