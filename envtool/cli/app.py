@@ -91,7 +91,7 @@ def _survive_any_text() -> None:
     """A terminal without UTF-8 gets question marks in place of a UnicodeEncodeError."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the caller: `envtool doctor >&-`
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
