@@ -15,7 +15,8 @@ from test_schemas import validate
 
 import envtool
 from envtool.catalog import FILES, load
-from envtool.catalog.updated import NAME, SCHEMA, Updated, data_folder, dumps, read_updated
+from envtool.catalog.place import NAME, data_folder
+from envtool.catalog.updated import SCHEMA, Updated, dumps, read_updated
 from envtool.cli.app import main
 
 NOWHERE = "http://127.0.0.1:1/whl"
@@ -298,7 +299,7 @@ def test_where_the_data_lie() -> None:
 def test_without_an_update_nothing_more_is_imported(tmp_path: Path) -> None:
     code = (
         "import sys; from envtool.catalog import load; load(); load().release;"
-        "print(*({'json', 'pypi_simple', 'requests', 'hashlib', 'pathlib', 'envtool.update'} & set(sys.modules)))"
+        "print(*({'json', 'pypi_simple', 'requests', 'hashlib', 'pathlib', 'envtool.update', 'envtool.catalog.updated'} & set(sys.modules)))"
     )
     environ = {
         **os.environ,

@@ -356,9 +356,14 @@ def load(folder: str | None = None) -> Catalog:
     """The catalog in a folder; without one, the newer of what came with envtool and of what an update wrote."""
     if folder is not None:
         return _from_folder(folder)
-    from envtool.catalog.updated import read_updated, updated_path
+    from envtool.catalog.place import updated_path
 
-    found = read_updated(updated_path(os.environ), FILES)
+    path = updated_path(os.environ)
+    if not os.path.lexists(path):
+        return _from_folder(PACKAGED)
+    from envtool.catalog.updated import read_updated
+
+    found = read_updated(path, FILES)
     if found is None or isinstance(found, str):
         return _from_folder(PACKAGED, problem=found)
     packaged = _date_of(PACKAGED)

@@ -131,7 +131,8 @@ def _tell(line: str) -> None:
 
 
 def _write(date: str, texts: dict[str, str]) -> str:
-    from envtool.catalog.updated import Updated, dumps, updated_path
+    from envtool.catalog.place import updated_path
+    from envtool.catalog.updated import Updated, dumps
     from envtool.write import write_text
 
     path = updated_path(os.environ)
@@ -148,7 +149,7 @@ def _write(date: str, texts: dict[str, str]) -> str:
 
 def _reset(as_json: bool) -> int:
     from envtool.catalog import load
-    from envtool.catalog.updated import updated_path
+    from envtool.catalog.place import updated_path
     from envtool.report import catalog as report
 
     path = updated_path(os.environ)
