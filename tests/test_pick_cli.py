@@ -210,6 +210,11 @@ def test_a_wrong_command_line_is_code_2(arguments: list[str], words: str, pick: 
     validate("error", json.loads(out))
 
 
+def test_a_target_that_powershell_took_apart_is_to_be_quoted(pick: Run) -> None:
+    code, _, err = pick("--target", "linux-64", "py3.12", "gpu=V100")
+    assert code == 2 and "hint: quote the target, --target 'linux-64," in err
+
+
 # ── the screen ───────────────────────────────────────────────────────────────────────────────────
 
 

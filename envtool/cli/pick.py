@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from envtool.errors import EXIT_NO_PLAN, EXIT_OK, EnvtoolError
+from envtool.errors import EXIT_NO_PLAN, EXIT_OK, EnvtoolError, UsageError
 from envtool.fact import Fact
 from envtool.spec import ACCELERATORS, INSTALLERS, Request
 
@@ -78,7 +78,7 @@ def command(
     if len(named) > 1:
         raise click.UsageError(f"{' and '.join(named)} can't be used together: each names its own Python")
     request = Request(specs, accelerator, variant, installer or "pip", channel, include_unverified)
-    _read_early(request)
+    _read_early(request, target)
     catalog = load()
     if machine is not None:
         from envtool.cli.machine_lines import Lines, answer_lines, open_machines
@@ -88,7 +88,7 @@ def command(
             return answer_lines(opened, request, catalog)
         subject = _from_document(opened.document, machine)
     elif target is not None:
-        subject = _from_target(target, catalog, specs)
+        subject = _from_target(target, catalog)
     else:
         subject = _this_machine(python)
     if installer is None:
@@ -96,11 +96,17 @@ def command(
     return _answer(subject, request, catalog, explain=explain, as_json=as_json)
 
 
-def _read_early(request: Request) -> None:
+def _read_early(request: Request, target: str | None) -> None:
     """A SPEC that can't be read is told before the machine is asked, which takes its time."""
     from envtool.spec import read
 
-    read(request.packages, request.variant, request.installer)
+    try:
+        read(request.packages, request.variant, request.installer)
+    except UsageError as error:
+        if target is None or "," in target:
+            raise
+        hint = f"quote the target, --target '{target},…': PowerShell takes it apart at its commas"
+        raise UsageError(error.message, hint=hint) from None
 
 
 # ── whose machine ────────────────────────────────────────────────────────────────────────────────
@@ -167,7 +173,7 @@ def _from_document(document: object, path: str) -> _Subject:
     return _Subject(machine_from_json(document, "stdin" if path == "-" else path), place)  # type: ignore[arg-type]
 
 
-def _from_target(text: str, catalog: Catalog, specs: tuple[str, ...]) -> _Subject:
+def _from_target(text: str, catalog: Catalog) -> _Subject:
     from envtool.target import read_target
 
     return _Subject(read_target(text, catalog), ("--target", text))
