@@ -31,7 +31,9 @@ def install_command(
     """
     again = [pin.package for pin in plan.pins if force or _same_text(plan, pin, replacing.get(pin.package))]
     pins = [_requirement(pin, replacing.get(pin.package)) for pin in plan.pins]
-    index = ["--index-url", plan.index_url] if plan.index_url else []
+    # uv's --index-url gives way to a UV_DEFAULT_INDEX in the environment, as of a company's mirror; this does not
+    option = "--default-index" if installer == "uv" else "--index-url"
+    index = [option, plan.index_url] if plan.index_url else []
     if installer == "uv":
         start = ["uv", "pip", "install", *(["--python", python] if python else [])]
         reinstall = [word for package in again for word in ("--reinstall-package", package)]

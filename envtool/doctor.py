@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from envtool.environment import NOT_IMPORTED, BrokenEnvironment, Environment, ImportReport
-from envtool.fact import Fact
 from envtool.errors import UsageError
+from envtool.fact import Fact
 from envtool.machine import Absent, Found, HostPython, Machine, Reading, Unknown
 from envtool.probe.host import Host
 

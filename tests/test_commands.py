@@ -47,7 +47,7 @@ ARM = plan(machine("linux aarch64", gpus=["9.0"], driver="550.54.14"), "torch==2
     [
         (CPU, {}, f"python -m pip install torch==2.13.0+cpu torchvision==0.28.0+cpu --index-url {INDEX}cpu"),
         (CPU, {"installer": "uv"},
-         f"uv pip install torch==2.13.0+cpu torchvision==0.28.0+cpu --index-url {INDEX}cpu"),
+         f"uv pip install torch==2.13.0+cpu torchvision==0.28.0+cpu --default-index {INDEX}cpu"),
         (PYPI, {}, "python -m pip install torch==2.13.0 torchvision==0.28.0"),
         (PYPI, {"python": "/opt/my env/bin/python"},
          "'/opt/my env/bin/python' -m pip install torch==2.13.0 torchvision==0.28.0"),
@@ -72,7 +72,7 @@ ARM = plan(machine("linux aarch64", gpus=["9.0"], driver="550.54.14"), "torch==2
          f"python -m pip install torch==2.13.0+cpu torchvision==0.28.0+cpu --index-url {INDEX}cpu"),
         # the same text for another build: only installing again helps
         (ARM, {"replacing": {"torch": "2.5.1"}, "installer": "uv"},
-         f"uv pip install --reinstall-package torch torch==2.5.1 --index-url {INDEX}cu124"),
+         f"uv pip install --reinstall-package torch torch==2.5.1 --default-index {INDEX}cu124"),
         (ARM, {"replacing": {"torch": "2.5.1"}},
          f"python -m pip install --force-reinstall --no-deps torch==2.5.1 --index-url {INDEX}cu124"
          f" && python -m pip install torch==2.5.1 --index-url {INDEX}cu124"),

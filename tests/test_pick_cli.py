@@ -300,11 +300,12 @@ def test_windows_lines_are_for_powershell_and_for_cmd(pick: Run) -> None:
     _, out, _ = pick("torch==2.2.2", "--target", "win-64,py3.11,driver=552.22,gpu=RTX 3060", "--json")
     commands = json.loads(out)["commands"]
     index = "--index-url https://download.pytorch.org/whl/cu121"
+    mirror = "--default-index https://download.pytorch.org/whl/cu121"
     assert commands == {
         "pip": f"python -m pip install torch==2.2.2+cu121 'numpy<2' {index}",
-        "uv": f"uv pip install torch==2.2.2+cu121 'numpy<2' {index}",
+        "uv": f"uv pip install torch==2.2.2+cu121 'numpy<2' {mirror}",
         "pip-cmd": f'python -m pip install torch==2.2.2+cu121 "numpy<2" {index}',
-        "uv-cmd": f'uv pip install torch==2.2.2+cu121 "numpy<2" {index}',
+        "uv-cmd": f'uv pip install torch==2.2.2+cu121 "numpy<2" {mirror}',
     }
     _, screen, _ = pick("torch==2.2.2", "--target", "win-64,py3.11,driver=552.22,gpu=RTX 3060", "--installer", "uv")
     assert screen.endswith(f"Copy this line into PowerShell:\n\n{commands['uv']}\n")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 import pytest
+from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
 pytest.importorskip("pypi_simple")
 
@@ -33,6 +34,8 @@ from envtool.update.survey import Survey, survey
 from envtool.update.tables import Tables, dumps, parsed
 from envtool.update.validate import problems
 from envtool.versions import numbers
+
+PYPI = PYPI_SIMPLE_ENDPOINT.rstrip("/")
 
 NOWHERE = "http://127.0.0.1:1/whl"
 H100 = "linux-64,py3.12,glibc=2.35,driver=610.43.02,gpu=H100"
@@ -417,7 +420,7 @@ PIP = {"config/pip/pip.conf": "[global]\nindex-url = https://pip.example/simple/
 @pytest.mark.parametrize(
     ("files", "environ", "url", "certificates"),
     [
-        ({}, {}, "https://pypi.org/simple", None),
+        ({}, {}, PYPI, None),
         ({}, {"PIP_INDEX_URL": "https://a.example/simple/", "UV_INDEX_URL": "https://b.example"},
          "https://a.example/simple", None),
         ({}, {"UV_DEFAULT_INDEX": "mine=https://b.example/x", "UV_INDEX_URL": "https://c.example"},
@@ -426,17 +429,17 @@ PIP = {"config/pip/pip.conf": "[global]\nindex-url = https://pip.example/simple/
          "https://c.example/?a=b", "/r"),
         (PIP, {"REQUESTS_CA_BUNDLE": "/r"}, "https://pip.example/simple", "/pip.pem"),
         (PIP, {"PIP_CERT": "/p"}, "https://pip.example/simple", "/p"),
-        (PIP, {"PIP_CONFIG_FILE": os.devnull}, "https://pypi.org/simple", None),
+        (PIP, {"PIP_CONFIG_FILE": os.devnull}, PYPI, None),
         ({"project/pyproject.toml": '[[tool.uv.index]]\nurl = "https://not.example"\n[[tool.uv.index]]\n'
           'url = "https://uv.example/s"\ndefault = true\n'}, {}, "https://uv.example/s", None),
         ({"project/uv.toml": 'index-url = "https://old.example/s"\n'}, {}, "https://old.example/s", None),
         ({"project/uv.toml": 'index-url = "https://old.example/s"\n'}, {"UV_NO_CONFIG": "1"},
-         "https://pypi.org/simple", None),
+         PYPI, None),
         ({"config/uv/uv.toml": '[[index]]\nurl = "https://user.example"\ndefault = true\n'}, {},
          "https://user.example", None),
-        ({"project/uv.toml": "not toml ["}, {}, "https://pypi.org/simple", None),
+        ({"project/uv.toml": "not toml ["}, {}, PYPI, None),
         ({"config/pip/pip.conf": "no section\n", "config/pip/pip.ini": "no section\n"}, {},
-         "https://pypi.org/simple", None),
+         PYPI, None),
     ],
 )  # fmt: skip
 @pytest.mark.skipif(os.path.exists("/etc/uv/uv.toml"), reason="the system has settings of its own")

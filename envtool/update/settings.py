@@ -11,8 +11,6 @@ from urllib.parse import urlsplit, urlunsplit
 from envtool.errors import UsageError
 from envtool.fact import Fact
 
-PYPI = "https://pypi.org/simple"
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Settings(Fact):
@@ -49,7 +47,9 @@ def find_settings(environ: Mapping[str, str], folder: str, *, chosen: str | None
             message = f"{told_by} names {shown(url)} as the package index; only http and https can be read"
             raise UsageError(message, hint="name one with --index-url")
         return Settings(url.rstrip("/"), told_by, certificates)
-    return Settings(PYPI, "default", certificates)
+    from pypi_simple import PYPI_SIMPLE_ENDPOINT
+
+    return Settings(PYPI_SIMPLE_ENDPOINT.rstrip("/"), "default", certificates)
 
 
 def urlsplit_or_none(url: str) -> str | None:

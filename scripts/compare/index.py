@@ -11,9 +11,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 from urllib.parse import quote, unquote, urlsplit
 
+from pypi_simple import PYPI_SIMPLE_ENDPOINT
+
 from compare.wheels import PYPI, File, Shelf
 
-HOSTS = ("download.pytorch.org", "pypi.org")  # light-the-torch names both in its code
+# light-the-torch names both in its code
+HOSTS = ("download.pytorch.org", str(urlsplit(PYPI_SIMPLE_ENDPOINT).hostname))
 
 
 class Handler(BaseHTTPRequestHandler):
