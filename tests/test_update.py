@@ -126,6 +126,7 @@ def test_code_is_carried_over_unverified_or_told_to_be_unknown(index: Index) -> 
     assert any("not known" in refusal.reason for refusal in answer.refusals)
 
 
+@pytest.mark.slow
 def test_builds_on_the_pytorch_index_are_verified_by_being_seen(index: Index) -> None:
     index.whl = {
         "cu130": {"torch": ["torch-2.15.0+cu130-cp312-cp312-manylinux_2_28_x86_64.whl"],
@@ -146,6 +147,7 @@ def test_builds_on_the_pytorch_index_are_verified_by_being_seen(index: Index) ->
     assert by_variant["cu134"].verified is False  # nobody saw it this time either
 
 
+@pytest.mark.slow
 def test_a_wheel_without_local_version_and_one_that_needs_a_newer_glibc(index: Index) -> None:
     index.whl = {"cu133": {"torch": ["torch-2.15.0-cp312-cp312-manylinux_2_34_x86_64.whl",
                                      "torch-2.14.1-cp312-cp312-linux_x86_64.whl"]}}  # fmt: skip
@@ -155,6 +157,7 @@ def test_a_wheel_without_local_version_and_one_that_needs_a_newer_glibc(index: I
     assert found["2.14.1"].wheel.floors == {"cp312": (2, 28)}
 
 
+@pytest.mark.slow
 def test_a_second_update_finds_nothing_new(index: Index) -> None:
     first = update(index, pytorch=None)
     second = update(index, pytorch=None, catalog=parse(first.texts))
@@ -162,6 +165,7 @@ def test_a_second_update_finds_nothing_new(index: Index) -> None:
     assert second.texts == first.texts
 
 
+@pytest.mark.slow
 def test_further_pythons_of_a_known_release_and_a_changed_bound(index: Index) -> None:
     known = [File(f"torch-2.15.0-cp316-cp316-{place}.whl", requires_python=">=3.11,<3.17") for place in PLACES[:1]]
     index.pypi["torch"] += known
@@ -177,6 +181,7 @@ def test_what_an_index_does_not_list_stays(index: Index) -> None:
     assert {change.kind for change in update(index).changes} == {"added"}
 
 
+@pytest.mark.slow
 def test_a_yanked_release_goes_and_its_companions_with_it(index: Index) -> None:
     index.pypi["torch"] = wheels("torch", "2.15.0", yanked=True)
     index.pypi["torchvision"] = wheels("torchvision", "0.28.0", yanked=True)
@@ -191,6 +196,7 @@ def test_a_yanked_release_goes_and_its_companions_with_it(index: Index) -> None:
     assert "torch 2.15.0 was yanked" in found.notes
 
 
+@pytest.mark.slow
 def test_a_companion_for_any_later_torch(index: Index) -> None:
     index.pypi["torchvision"] = wheels("torchvision", "0.29.3", requires=("torch>=2.14.0",), date="2026-11-20")
     index.pypi["torchaudio"] = wheels("torchaudio", "2.17.0", requires=("numpy",))
@@ -268,6 +274,7 @@ def test_the_cuda_of_a_build_by_what_it_requires(requires: tuple[str, ...], plat
     index.close()
 
 
+@pytest.mark.slow
 def test_full_compares_known_releases_with_their_metadata(index: Index) -> None:
     index.pypi["torch"] = wheels("torch", "2.15.0", requires=("cuda-toolkit==13.0.1",), abis=("cp312-cp312",))
     index.pypi["torchvision"] = wheels("torchvision", "0.29.2", requires=("torch==2.15.0",), abis=("py3-none",))
@@ -302,6 +309,7 @@ BAD = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fault", "reason"), BAD, ids=[f"fault {number}" for number in range(len(BAD))])
 def test_a_broken_or_hostile_answer_changes_nothing(index: Index, fault: object, reason: str) -> None:
     index.faults = {"/pypi/torch/": fault}
@@ -330,6 +338,7 @@ def test_an_unreachable_pytorch_index_leaves_its_builds_and_the_rest_goes_on(ind
     assert not any("pytorch-index" in what for what in told(found))
 
 
+@pytest.mark.slow
 def test_a_package_that_cannot_be_read_holds_back_the_new_torch(index: Index) -> None:
     index.faults = {"/pypi/torchvision/": 500}
     found = update(index)
@@ -337,6 +346,7 @@ def test_a_package_that_cannot_be_read_holds_back_the_new_torch(index: Index) ->
     assert "torch 2.16.0" not in told(found)
 
 
+@pytest.mark.slow
 def test_one_page_of_the_pytorch_index_fails(index: Index) -> None:
     index.faults = {"/whl/cpu/": 500}
     found = update(index, pytorch=None)
@@ -382,6 +392,7 @@ def test_an_index_that_lists_too_much_to_be_true(index: Index) -> None:
     assert found.changes == ()
 
 
+@pytest.mark.slow
 def test_builds_of_the_pytorch_index_on_a_mirror_of_both(index: Index) -> None:
     index.pypi["torch"] = [*wheels("torch", "2.16.0+cpu", abis=("cp311-cp311",)), *index.pypi["torch"]]
     assert "cp311" not in told(update(index))["wheels of torch 2.16.0 for linux_x86_64"]

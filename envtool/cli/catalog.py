@@ -103,12 +103,13 @@ def update(
     from envtool.catalog import load
     from envtool.cli.terminal import style
     from envtool.report import catalog as report
-    from envtool.update import PYTORCH_INDEX, outcome
+    from envtool.update import PYTORCH_INDEX, need_the_extra, outcome
     from envtool.update.settings import find_settings, urlsplit_or_none
 
     pytorch = pytorch_index_url or PYTORCH_INDEX
     if urlsplit_or_none(pytorch) is None:
         raise UsageError("--pytorch-index-url: only http and https can be read")
+    need_the_extra()
     settings = find_settings(os.environ, os.getcwd(), chosen=index_url)
     found = outcome(load(), settings, pytorch, seconds=timeout, full=full, tell=_tell)
     path = None if check or not found.changes else _write(found.date, found.texts)

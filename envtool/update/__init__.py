@@ -36,7 +36,7 @@ def outcome(
     catalog: Catalog, settings: Settings, pytorch_url: str, *, seconds: float, full: bool, tell: Callable[[str], None]
 ) -> Outcome:
     """The new catalog, out of what the indexes say; ToolError where nothing was read, or where it is unfit for use."""
-    _need_the_extra()
+    need_the_extra()
     from datetime import datetime, timezone
 
     from envtool.update.audit import disagreements
@@ -70,7 +70,8 @@ def outcome(
     return Outcome(merged.texts, new.date, differences(catalog, new), notes, read.unread)
 
 
-def _need_the_extra() -> None:
+def need_the_extra() -> None:
+    """Raise ToolError with the line that installs what an update needs, where it is missing."""
     try:
         import pypi_simple  # noqa: F401
         import requests  # noqa: F401
