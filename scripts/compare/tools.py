@@ -86,7 +86,7 @@ def envtool(bench: Bench, machine: Described) -> Answer:
         return Answer(refusal=str(plan["hint"]))
     pasted = shlex.split(plan["commands"]["uv"])
     assert pasted[:3] == ["uv", "pip", "install"], pasted
-    index = pasted[pasted.index("--index-url") :] if "--index-url" in pasted else []
+    index = pasted[pasted.index("--default-index") :] if "--default-index" in pasted else []
     requirements = pasted[3 : len(pasted) - len(index)]
     source = index[1] if index else "pypi"
     pins = dict(text.split("==") for text in requirements if "==" in text)
