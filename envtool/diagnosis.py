@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from envtool.environment import BrokenEnvironment, Environment, ImportReport
-from envtool.fact import Fact
+from envtool.fact import Fact, dataclass
 from envtool.machine import Machine, Reading
 from envtool.verdicts import Status, Verdict, worst
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from envtool.environment import NOT_IMPORTED, BrokenEnvironment, Environment, ImportReport
 from envtool.errors import UsageError
-from envtool.fact import Fact
+from envtool.fact import Fact, dataclass
 from envtool.machine import Absent, Found, HostPython, Machine, Reading, Unknown
 from envtool.probe.host import Host
 

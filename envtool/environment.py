@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from envtool.fact import Fact
+from envtool.fact import Fact, dataclass
 from envtool.machine import NOT_ASKED, Absent, Reading
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Generic, TypeAlias, TypeVar
 
-from envtool.fact import Fact
+from envtool.fact import Fact, dataclass
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Protocol
 
 from envtool.catalog import Catalog
 from envtool.environment import BrokenEnvironment, Build, Environment, ImportReport
-from envtool.fact import Fact
+from envtool.fact import Fact, dataclass
 from envtool.machine import Found, Gpu, Machine, Reading
 from envtool.verdicts import Status, Verdict, skipped, unknown
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from envtool.checks.check import Check, Evidence
 from envtool.environment import Stage
-from envtool.fact import Fact
+from envtool.fact import Fact, dataclass
 from envtool.machine import Absent, Found, Unknown
 from envtool.verdicts import Json, Verdict, failed, passed, skipped, unknown, warned
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from envtool.environment import Build
-from envtool.fact import Fact
+from envtool.fact import Fact, dataclass
 
 # __version__ = '2.13.0+cpu'     cuda: Optional[str] = None     hip: Optional[str] = '7.2.26015-fc0010cf6a'
 _ASSIGNMENT = re.compile(

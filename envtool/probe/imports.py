@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from envtool.environment import Environment, ImportReport, Stage
-from envtool.fact import Fact
+from envtool.fact import Fact, dataclass
 from envtool.machine import Absent, Found, Reading, Unknown
 from envtool.probe.answer import (
     Answer,

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from envtool.environment import Build, CondaPackage, Distribution, Leak, Shadow
-from envtool.fact import Fact
+from envtool.fact import Fact, dataclass
 from envtool.probe.answer import Answer, object_of, objects_of, text_of, texts_of
 from envtool.probe.builds import Beside, read_build
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os.path
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from envtool.errors import UsageError
-from envtool.fact import Fact
+from envtool.fact import Fact, dataclass
 from envtool.machine import Absent, Found, Unknown
 from envtool.probe.host import Host
 

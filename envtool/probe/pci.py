@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
-from envtool.fact import Fact
+from envtool.fact import Fact, dataclass
 from envtool.machine import Absent, Found, PciCard, Reading, Unknown
 from envtool.probe.host import Host
 from envtool.verdicts import Json

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os.path
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from envtool.environment import BrokenEnvironment, Environment
 from envtool.errors import UsageError
-from envtool.fact import Fact
+from envtool.fact import Fact, dataclass
 from envtool.machine import Absent, Found, Reading, Unknown
 from envtool.probe.answer import Answer, answers_in, ending, last_words, lines_of, shown, text_of
 from envtool.probe.child import Child, Completed

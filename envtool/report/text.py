@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from textwrap import wrap
 
 from envtool.checks import ALL, GROUPS, is_blocked
 from envtool.diagnosis import Diagnosis
 from envtool.environment import BrokenEnvironment
-from envtool.fact import Fact
+from envtool.fact import Fact, dataclass
 from envtool.machine import Found
 from envtool.report import facts
 from envtool.verdicts import Status, Verdict
