@@ -308,3 +308,11 @@ def test_without_an_update_nothing_more_is_imported(tmp_path: Path) -> None:
     }
     done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, env=environ, check=False)
     assert (done.stdout.strip(), done.returncode) == ("", 0), done.stderr
+
+
+def test_show_tells_what_conda_forge_has(capsys: pytest.CaptureFixture[str], data: Path) -> None:
+    _, out, _ = run(capsys, "show", "--torch", "2.13.0")
+    line = " ".join(out.partition("conda-forge  ")[2].split()[:20])
+    assert "linux-64 cpu cuda129" in line
+    _, out, _ = run(capsys, "show", "--torch", "2.15.0")
+    assert "conda-forge  " not in out

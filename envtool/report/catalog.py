@@ -70,7 +70,22 @@ def _release(catalog: Catalog, release: Release, style: Style) -> str:
         builds = builds_of(catalog, release.torch, platform)
         if builds:
             lines.append(_line(platform, _places(builds), style))
+    conda = _on_conda_forge(catalog, release.torch)
+    if conda:
+        lines.append(_line("conda-forge", conda, style))
     return "\n".join(lines)
+
+
+def _on_conda_forge(catalog: Catalog, torch: str) -> str:
+    """The builds on conda-forge, by subdir; "" for a release that it has none of."""
+    from envtool.catalog.conda import read_rows
+
+    found: dict[str, list[str]] = {}
+    for row in read_rows(catalog).torches:
+        name = f"{row.variant}{'' if row.verified else '?'}"
+        if torch in row.torch and name not in found.setdefault(row.subdir, []):
+            found[row.subdir].append(name)
+    return "; ".join(f"{subdir} {' '.join(sorted(names))}" for subdir, names in sorted(found.items()) if names)
 
 
 def _companions(release: Release) -> Iterator[str]:
