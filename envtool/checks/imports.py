@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from envtool.checks.causes import CAUSES, CUDA_CAUSES, known, reinstall
 from envtool.checks.check import Check, Evidence
 from envtool.environment import Stage
-from envtool.fact import Fact, dataclass
 from envtool.machine import Absent, Found, Unknown
 from envtool.verdicts import Json, Verdict, failed, passed, skipped, unknown, warned
 
@@ -49,134 +49,7 @@ def _how_it_ended(stage: Stage) -> str:
     return f"fails: {stage.error_type + ': ' if stage.error_type else ''}{message}"
 
 
-def _reinstall(evidence: Evidence) -> tuple[str, bool]:
-    """The files may be damaged: they are laid down again, or the line would change nothing."""
-    mend = evidence.mender.reinstall(force=True)
-    return (mend, True) if mend else ("make a new environment and install PyTorch there", False)
-
-
 # ── causes that the words of the failure give away ───────────────────────────────────────────────
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Cause(Fact):
-    """A known cause: any of ``words`` in the failure's text, or one of ``signals``.
-
-    ``library_path``: where LD_LIBRARY_PATH is set, that is where it comes from, and unsetting it is the mend.
-    """
-
-    message: str
-    hint: str
-    words: tuple[str, ...] = ()
-    signals: tuple[str, ...] = ()
-    command: bool = False
-    library_path: bool = False
-
-    def mend(self, evidence: Evidence) -> tuple[str, bool]:
-        """The hint here, and whether it is a command."""
-        if self.library_path and isinstance(evidence.machine.ld_library_path, Found):
-            return "unset LD_LIBRARY_PATH", True
-        if self.hint == REINSTALL:
-            return _reinstall(evidence)
-        return self.hint, self.command
-
-
-REINSTALL = "reinstall"  # in place of a hint: the line that reinstalls the trio
-CAUSES: dict[str, Cause] = {
-    "noexec-mount": Cause(
-        "The environment lies on a file system that forbids running programs (mounted noexec).",
-        "make the environment on another file system",
-        words=("failed to map segment from shared object",),
-    ),
-    "cpu-too-old": Cause(
-        "This processor lacks an instruction that torch was compiled with.",
-        "on a virtual machine, set the CPU type to “host”; on old hardware install an older torch",
-        signals=("SIGILL", "0xC000001D"),
-    ),
-    "glibcxx": Cause(
-        "An older libstdc++ is loaded before the one that is needed.",
-        "use a newer system or container, or in conda: conda install -c conda-forge libstdcxx-ng",
-        words=("GLIBCXX_", "CXXABI_"),
-        library_path=True,
-    ),
-    "nvjitlink-mismatch": Cause(
-        "CUDA libraries of another version are found first.",
-        REINSTALL,
-        words=("__nvJitLink",),
-        library_path=True,
-    ),
-    "nccl-symbol": Cause(
-        "Another NCCL library is found before torch's own.",
-        REINSTALL,
-        words=("undefined symbol: nccl",),
-        library_path=True,
-    ),
-    "mkl-ijit": Cause(
-        "MKL 2024.1 and newer lack a symbol that this build of torch needs.",
-        "conda install 'mkl<2024.1'",
-        words=("iJIT_NotifyEvent",),
-        command=True,
-    ),
-    "openmp-duplicate": Cause(
-        "Two OpenMP libraries were loaded into one process.",
-        "install numpy and torch from one source, in a new environment",
-        words=("OMP: Error #15",),
-    ),
-    "vcredist-missing": Cause(
-        "The Visual C++ runtime is missing or too old.",
-        "install https://aka.ms/vc14/vc_redist.x64.exe and open a new terminal",
-        words=("WinError 1114", "WinError 126"),
-    ),
-    "app-control": Cause(
-        "Windows' application control blocks torch's libraries.",
-        "ask the machine's administrator to allow this folder, or use WSL",
-        words=("WinError 4551",),
-    ),
-    "memory-kill": Cause(
-        "The system ended Python, most likely for want of memory.",
-        "close other programs, or install the CPU build, which needs less",
-        signals=("SIGKILL",),
-    ),
-}
-
-CUDA_CAUSES: dict[str, Cause] = {
-    "fabricmanager": Cause(
-        "CUDA answers 802: the NVSwitch fabric of this server is not up.",
-        "sudo systemctl enable --now nvidia-fabricmanager",
-        words=("rror 802", "system not yet initialized"),
-        command=True,
-    ),
-    "cuda-803": Cause(
-        "CUDA answers 803: libcuda and the kernel module are of different drivers.",
-        "restart the machine; in a container, remove the image's own libcuda",
-        words=("rror 803", "unsupported display driver"),
-    ),
-    "cuda-compat": Cause(
-        "CUDA answers 804: a compatibility libcuda is loaded that this GPU does not support.",
-        "take …/cuda/compat out of LD_LIBRARY_PATH, or delete /usr/local/cuda/compat in the image",
-        words=("rror 804", "forward compatibility was attempted"),
-    ),
-    "cuda-stub-library": Cause(
-        "A stub libcuda, made for compiling only, is loaded in place of the driver's.",
-        "take …/lib64/stubs out of LD_LIBRARY_PATH",
-        words=("stub library",),
-    ),
-    "cuda-unknown-error": Cause(
-        "CUDA answers 999, unknown error, although the driver answers; often after a suspended laptop woke up.",
-        "sudo rmmod nvidia_uvm && sudo modprobe nvidia_uvm",
-        words=("rror 999", "CUDA unknown error"),
-        command=True,
-    ),
-}
-
-
-def _matches(cause: Cause, stage: Stage) -> bool:
-    text = "\n".join((stage.message or "", *stage.last_lines, stage.detail("warnings") or ""))
-    return any(word in text for word in cause.words) or (stage.signal or "") in cause.signals
-
-
-def _known(stage: Stage, causes: dict[str, Cause]) -> str | None:
-    return next((code for code, cause in causes.items() if _matches(cause, stage)), None)
 
 
 def _import_cause(code: str) -> Callable[[Evidence], Verdict]:
@@ -187,7 +60,7 @@ def _import_cause(code: str) -> Callable[[Evidence], Verdict]:
         if report is None:
             return skipped("not imported")
         for stage in report.stages:
-            if stage.outcome in ("error", "crash") and stage.name in IMPORTS and _known(stage, CAUSES) == code:
+            if stage.outcome in ("error", "crash") and stage.name in IMPORTS and known(stage, CAUSES) == code:
                 cause = CAUSES[code]
                 hint, command = cause.mend(evidence)
                 return failed(
@@ -210,7 +83,7 @@ def _cuda_cause(code: str) -> Callable[[Evidence], Verdict]:
         stage = _gpu_stage(evidence)
         if stage is None:
             return skipped("no GPU was tried")
-        if _known(stage, CUDA_CAUSES) == code and stage.outcome != "ok":
+        if known(stage, CUDA_CAUSES) == code and stage.outcome != "ok":
             cause = CUDA_CAUSES[code]
             return failed(cause.message, hint=cause.hint, command=cause.command, evidence=_facts(stage))
         return passed("CUDA does not answer so")
@@ -252,7 +125,7 @@ def _imports(evidence: Evidence, package: str) -> Verdict:
     if stage.outcome == "ok":
         seconds = f" in {stage.seconds:.1f} s" if stage.seconds is not None else ""
         return passed(f"{package} {stage.detail('version') or ''} imports{seconds}".replace("  ", " "))
-    if _known(stage, CAUSES):
+    if known(stage, CAUSES):
         return skipped("another check explains it")
     if stage.outcome == "timeout":
         return failed(
@@ -261,7 +134,7 @@ def _imports(evidence: Evidence, package: str) -> Verdict:
             evidence=_facts(stage),
         )
     missing = stage.detail("missing_library")
-    hint, command = _reinstall(evidence)
+    hint, command = reinstall(evidence)
     return failed(
         f"`import {package}` {_how_it_ended(stage)}."
         + (f" The library {missing} is missing." if missing and missing not in (stage.message or "") else ""),
@@ -315,7 +188,7 @@ def _works(evidence: Evidence, name: str, what: str) -> Verdict:
         return stage
     if stage.outcome == "ok":
         return passed(f"{what} works" if name != "cpu" else "a matrix product and its gradient are right")
-    hint, command = _reinstall(evidence)
+    hint, command = reinstall(evidence)
     return failed(f"{what} {_how_it_ended(stage)}.", hint=hint, command=command, evidence=_facts(stage))
 
 
@@ -332,7 +205,7 @@ def gpu_computes(evidence: Evidence) -> Verdict:
             s.name.startswith(("cuda", "mps", "xpu")) for s in (evidence.report.stages if evidence.report else ())
         )
         return passed(f"a matrix product is right on {stage.name}" if count == 1 else f"right on all {count} GPUs")
-    if _known(stage, CUDA_CAUSES):
+    if known(stage, CUDA_CAUSES):
         return skipped("another check explains it")
     return failed(
         f"Computing on {stage.name} {_how_it_ended(stage)}.",
