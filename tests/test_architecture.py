@@ -18,7 +18,7 @@ LAYERS = [
     ("plan",),
     ("commands", "conda_commands", "artefacts"),
     ("checks", "plan_document"),
-    ("probe", "report", "write", "install", "lock", "scaffold", "setup", "smoke", "device", "update"),
+    ("probe", "report", "write", "install", "lock", "scaffold", "setup", "smoke", "device", "rehearse", "update"),
     ("doctor",),
     ("cli",),
     ("__main__",),
