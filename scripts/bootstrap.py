@@ -7,6 +7,7 @@ an old one is told so.
 
 import glob
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -58,10 +59,17 @@ def starts(python):
 def envtool(arguments):
     """Any command of envtool, in the caller's folder and with the caller's variables: they are what it looks at."""
     python = environment(".venv-envtool")
-    run(python, "-m", "pip", "install", "--quiet", ROOT)
+    run(python, "-m", "pip", "install", "--quiet", ROOT + extra(arguments[0]))
     program = "from envtool.cli.app import console; import sys; sys.argv[0] = %r; console()" % script(python, "envtool")
     # -I: what a PYTHONPATH holds must not break envtool itself; its children see the variable all the same.
     sys.exit(subprocess.call([python, "-I", "-c", program] + arguments))
+
+
+def extra(verb):
+    """What a verb needs beside the core: the extra that has its name, where there is one."""
+    with open(os.path.join(ROOT, "pyproject.toml"), encoding="utf-8") as file:
+        extras = file.read().partition("[project.optional-dependencies]")[2].partition("\n[")[0]
+    return "[%s]" % verb if re.search(r"^%s *= *\[" % re.escape(verb), extras, re.MULTILINE) else ""
 
 
 def test(arguments):
