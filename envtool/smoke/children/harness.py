@@ -15,6 +15,10 @@ class Skip(Exception):
     """The question does not arise here. The message says why, in words."""
 
 
+class Warn(Exception):
+    """The sentence holds, and something should be changed all the same. The message says what, in words."""
+
+
 def expect(condition, message):
     """Fail with the message unless the condition holds."""
     if not condition:
@@ -25,8 +29,8 @@ class Test:
     """One smoke test.
 
     ``code`` is its name in kebab case, ``sentence`` the sentence of the lecture that it proves, ``mend`` what to do
-    when it fails. ``run(context)`` gives a short sentence that says what was shown, or None; it raises Failure, Skip
-    or anything else, and anything else is a failure too. ``quick`` tests are the ones of ``--quick``. After ``limit``
+    when it fails. ``run(context)`` gives a short sentence that says what was shown, or None; it raises Failure, Skip,
+    Warn (a verdict "warn", which fails nothing) or anything else, and anything else is a failure too. ``quick`` tests are the ones of ``--quick``. After ``limit``
     seconds its process is killed. A ``fresh`` test has a process of its own, which has imported torch and no more.
     """
 
