@@ -30,8 +30,9 @@ class Test:
 
     ``code`` is its name in kebab case, ``sentence`` the sentence of the lecture that it proves, ``mend`` what to do
     when it fails. ``run(context)`` gives a short sentence that says what was shown, or None; it raises Failure, Skip,
-    Warn (a verdict "warn", which fails nothing) or anything else, and anything else is a failure too. ``quick`` tests are the ones of ``--quick``. After ``limit``
-    seconds its process is killed. A ``fresh`` test has a process of its own, which has imported torch and no more.
+    Warn (a verdict "warn", which fails nothing) or anything else, and anything else is a failure too. ``quick`` tests
+    are the ones of ``--quick``. After ``limit`` seconds its process is killed. A ``fresh`` test has a process of its
+    own, which has imported torch and no more.
     """
 
     __test__ = False  # its name begins as pytest expects of a test
