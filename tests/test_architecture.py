@@ -14,7 +14,7 @@ LAYERS = [
     ("machine",),
     ("environment", "verdicts"),
     ("data", "document_values", "spec"),
-    ("catalog", "diagnosis", "machine_document", "target"),
+    ("catalog", "course", "diagnosis", "machine_document", "target"),
     ("plan",),
     ("commands", "conda_commands", "artefacts"),
     ("checks", "plan_document"),

@@ -1,0 +1,158 @@
+"""An envtool.toml, or the [tool.envtool] of a pyproject.toml, as a Course; or everything that is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from envtool.course import Course, Floors, packages, values
+from envtool.course.forms import Misfit, Misfits, each, named, near, shown
+from envtool.course.places import line_of
+from envtool.errors import UsageError
+
+REFERENCE = "docs/reference/envtool-toml.md"
+SHOWN = 20  # problems in one message
+
+Form = Callable[[object], object]
+
+# Key by key: the field of the Course, and how its value is read.
+TOP: dict[str, tuple[str, Form]] = {
+    "name": ("name", values.name),
+    "python": ("python", values.python),
+    "torch": ("torch", each(packages.torch_requirement, "torch>=2.6", needed=True)),
+    "packages": ("packages", each(packages.shared_requirement, "numpy")),
+    "platforms": ("platforms", each(values.platform, "linux-64", needed=True)),
+    "variants": ("variants", each(values.variant, "cuda", needed=True)),
+    "runs-on": ("runs_on", each(values.place, "laptop", needed=True)),
+    "links": ("links", named(values.link, '[links] course = "https://example.org/course"')),
+}
+TABLES: dict[str, dict[str, tuple[str, Form]]] = {
+    "conda": {
+        "channels": ("channels", each(values.channel, "conda-forge", needed=True)),
+        "packages": ("conda_packages", each(packages.conda_requirement, "cmake>=3.28")),
+    },
+    "pip": {
+        "packages": ("pip_packages", each(packages.pip_requirement, "torchinfo")),
+        "names": ("pip_names", named(packages.pip_name, 'names = { opencv = "opencv-python" }')),
+    },
+    "gpu": {
+        "memory-gib": ("memory_gib", values.gibibytes),
+        "compute-capability": ("compute_capability", values.capability),
+        "driver": ("driver", values.driver),
+    },
+}
+
+
+def parse(text: str, where: str) -> Course:
+    """The course that a text describes; UsageError names ``where``, the line and the key of all that is wrong.
+
+    A text with a table [tool.envtool] is a pyproject.toml; what that table leaves out of name and python is taken from
+    [project].
+    """
+    document = _toml(text, where)
+    tool = document.get("tool")
+    inside = isinstance(tool, dict) and "envtool" in tool
+    reader = _Reader(text, where, "tool.envtool." if inside else "")
+    if isinstance(tool, dict) and inside:
+        content = tool["envtool"]
+        if not isinstance(content, dict):
+            raise UsageError(f"{where}: tool.envtool: {shown(content)} is not a table", hint="write [tool.envtool]")
+        document = _with_project(content, document.get("project"))
+    return reader.course(document)
+
+
+def _toml(text: str, where: str) -> dict[str, Any]:
+    try:
+        import tomllib
+    except ModuleNotFoundError:  # Python 3.10
+        import tomli as tomllib
+    try:
+        document: dict[str, Any] = tomllib.loads(text.removeprefix("\ufeff"))
+    except ValueError as error:  # a TOMLDecodeError, or a number of thousands of digits
+        hint = f"mend that line; {REFERENCE} has an example"
+        raise UsageError(f"{where}: not TOML: {error}", hint=hint) from None
+    except RecursionError:
+        raise UsageError(f"{where}: not an envtool.toml: it is nested too deeply", hint=f"see {REFERENCE}") from None
+    return document
+
+
+def _with_project(content: Mapping[str, object], project: object) -> dict[str, object]:
+    known = project if isinstance(project, dict) else {}
+    pairs = (("name", "name"), ("python", "requires-python"))
+    return {key: known[there] for key, there in pairs if there in known} | dict(content)
+
+
+class _Reader:
+    """Reads every key, and keeps what is wrong with each."""
+
+    def __init__(self, text: str, where: str, prefix: str) -> None:
+        self.text = text
+        self.where = where
+        self.prefix = prefix
+        self.problems: list[tuple[float, str]] = []  # with the line, to be told in its order
+
+    def course(self, document: Mapping[str, object]) -> Course:
+        """The whole; a UsageError if anything was wrong."""
+        fields = self._table(document, TOP, "", tables=tuple(TABLES))
+        for table, keys in TABLES.items():
+            inner = document.get(table, {})
+            if isinstance(inner, dict):
+                fields |= self._table(inner, keys, f"{table}.")
+            else:
+                self._note(table, f"{shown(inner)} is not a table; write [{table}]")
+        if "name" not in document:
+            self._note("name", 'is missing; write name = "deep-learning"')
+        floors = {key: fields.pop(key) for key in ("memory_gib", "compute_capability", "driver") if key in fields}
+        if "packages" not in document:
+            fields["packages"] = ()
+        self._belongings(fields)
+        if self.problems:
+            raise self._error()
+        return Course(gpu=Floors(**floors), **fields)
+
+    def _table(
+        self, content: Mapping[str, object], keys: dict[str, tuple[str, Form]], at: str, tables: tuple[str, ...] = ()
+    ) -> dict[str, Any]:
+        fields: dict[str, Any] = {}
+        for key, value in content.items():
+            if key in keys:
+                field, read = keys[key]
+                try:
+                    fields[field] = read(value)
+                except Misfit as misfit:
+                    self._note(f"{at}{key}{misfit.at}", misfit.problem)
+                except Misfits as misfits:
+                    for one in misfits.several:
+                        self._note(f"{at}{key}{one.at}", one.problem)
+            elif key not in tables:
+                self._note(f"{at}{key}", self._unknown(key, at, (*keys, *tables)))
+        return fields
+
+    def _unknown(self, key: str, at: str, keys: tuple[str, ...]) -> str:
+        plain = key.replace("_", "-")
+        if plain not in keys and at and plain in TOP:
+            return f"there is no such key here; {plain} stands above the first [table]"
+        elsewhere = [f"{table}.{inner}" for table, known in TABLES.items() for inner in known if inner == plain]
+        if plain not in keys and elsewhere:
+            return f"there is no such key here; did you mean {' or '.join(elsewhere)}?"
+        return f"there is no such key; {near(plain, keys, 'there are ' + ', '.join(keys))}"
+
+    def _belongings(self, fields: Mapping[str, Any]) -> None:
+        """What stands in one list and should stand in another, or in two at once."""
+        from envtool.course.belongings import misplaced
+
+        for path, problem in misplaced(fields):
+            self._note(path, problem)
+
+    def _note(self, path: str, problem: str) -> None:
+        line = line_of(self.text, f"{self.prefix}{path}")
+        at = f"{self.where}:{line}" if line else self.where
+        self.problems.append((line or float("inf"), f"{at}: {self.prefix}{path}: {problem}"))
+
+    def _error(self) -> UsageError:
+        hint = f"{REFERENCE} says what may stand in each key"
+        told = [text for _, text in sorted(self.problems, key=lambda problem: problem[0])]
+        if len(told) == 1:
+            return UsageError(told[0], hint=hint)
+        details = told if len(told) <= SHOWN else [*told[: SHOWN - 1], f"and {len(told) - SHOWN + 1} more"]
+        return UsageError(f"{self.where}: {len(told)} entries can't be used", hint=hint, details=tuple(details))

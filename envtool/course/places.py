@@ -1,0 +1,61 @@
+"""On which line of a TOML text a key stands: the parser of the standard library doesn't tell."""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+
+_PART = r"""(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')"""
+_KEY = re.compile(rf"\s*({_PART}(?:\s*\.\s*{_PART})*)\s*=")
+_HEADER = re.compile(rf"\s*\[\[?\s*({_PART}(?:\s*\.\s*{_PART})*)\s*\]\]?\s*(?:#.*)?$")
+_STRINGS = re.compile(r"""#[^\n]*|("(?:[^"\\\n]|\\.)*"|'[^'\n]*')|(\])""")
+
+
+def line_of(text: str, path: str) -> int | None:
+    """The line of "gpu.driver" or "platforms[1]", counted from 1; of what is around it where that can't be told."""
+    bare, _, rest = path.partition("[")
+    keys = tuple(part for part in bare.split(".") if part)
+    lines = text.splitlines()
+    known = _keys(lines)
+    while keys:
+        numbers = known.get(keys, [])
+        if len(numbers) > 1:  # a text of several lines that looks like TOML, perhaps
+            return None
+        if numbers:
+            index = rest.partition("]")[0]
+            return _item(lines, numbers[0], int(index)) if index.isdigit() else numbers[0]
+        keys, rest = keys[:-1], ""
+    return None
+
+
+def _keys(lines: list[str]) -> dict[tuple[str, ...], list[int]]:
+    known: dict[tuple[str, ...], list[int]] = {}
+    table: tuple[str, ...] = ()
+    for number, line in enumerate(lines, 1):
+        header = _HEADER.match(line)
+        key = _KEY.match(line)
+        if header:
+            table = _parts(header[1])
+            known.setdefault(table, []).append(number)
+        elif key:
+            known.setdefault((*table, *_parts(key[1])), []).append(number)
+    return known
+
+
+def _parts(dotted: str) -> tuple[str, ...]:
+    return tuple(part.strip("\"'") for part in re.findall(_PART, dotted))
+
+
+def _item(lines: list[str], start: int, index: int) -> int:
+    """The line of a list's item, where the items are texts; the line of the key where they aren't."""
+    count = 0
+    for number, line in islice(enumerate(lines, 1), start - 1, None):
+        inside = line.partition("=")[2] if number == start else line
+        for token in _STRINGS.finditer(inside):
+            if token[2]:
+                return start
+            if token[1]:
+                if count == index:
+                    return number
+                count += 1
+    return start
