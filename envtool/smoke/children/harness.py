@@ -19,6 +19,10 @@ class Warn(Exception):
     """The sentence holds, and something should be changed all the same. The message says what, in words."""
 
 
+class Warned(Exception):
+    """It works, but it costs or will bite. The message says what, in words."""
+
+
 def expect(condition, message):
     """Fail with the message unless the condition holds."""
     if not condition:
@@ -54,13 +58,14 @@ class Context:
     ``device`` is the type of the device under test: "cpu", "cuda", "mps" or "xpu". ``accelerators`` names every device
     but the CPU that can be used ("cuda:0", "cuda:1", "mps"). ``folder`` is a folder for this test alone, removed
     after it. ``cores`` is how many cores this process may use. What is put into ``evidence`` (numbers, texts, lists,
-    objects: JSON) comes with the verdict.
+    objects: JSON) comes with the verdict. ``reasons`` says of each kind of accelerator that can't be used why not.
     """
 
-    def __init__(self, torch, device, accelerators, folder, cores):
+    def __init__(self, torch, device, accelerators, folder, cores, reasons=None):
         self.torch = torch
         self.device = device
         self.accelerators = accelerators
         self.folder = folder
         self.cores = cores
+        self.reasons = reasons or {}
         self.evidence = {}
