@@ -1,0 +1,295 @@
+"""Which PyTorch each target gets: the catalog decides, within what the channel has, so that a class stays in step."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from envtool.catalog import Catalog
+from envtool.conda_commands import conda_specs
+from envtool.fact import Fact
+from envtool.lock.model import Target
+from envtool.lock.request import DEFAULT_DRIVER, DEFAULT_GLIBC, DEFAULT_MACOS, LockRequest, cuda_word, plan_request
+from envtool.plan import NoPlan, Plan, resolve
+from envtool.spec import allows
+from envtool.target import read_target
+from envtool.versions import at_least, cuda_of, numbers
+
+FAMILY = ("pytorch", "torchvision", "torchaudio")
+PYTHONS = ("3.14", "3.13", "3.12", "3.11", "3.10", "3.9", "3.8")
+_BUILD = re.compile(r"(cpu|cuda\d+)")
+_PYTHON = re.compile(r"py(\d)(\d+)")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Offer(Fact):
+    """A build of pytorch or a companion that the channel has. ``python`` is None where any will do."""
+
+    package: str
+    version: str
+    build: str
+    python: str | None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Choice(Fact):
+    """What a target is to get."""
+
+    target: Target
+    python: str
+    plan: Plan
+    notes: tuple[str, ...] = ()
+
+    @property
+    def torch(self) -> str:
+        """The version of torch that was chosen."""
+        return self.plan.packages["torch"]
+
+    @property
+    def build(self) -> str:
+        """The beginning of the build that must come out: "cpu", "cuda129"."""
+        return self.plan.variant
+
+    def exact(self) -> tuple[str, ...]:
+        """Versions and builds as the catalog has them."""
+        return tuple(_spaced(spec) for spec in conda_specs(self.plan, spaced=True))
+
+    def loose(self, request: LockRequest) -> tuple[str, ...]:
+        """The same, with the versions that the spec itself allows and any CUDA of that major."""
+        kind = f"cuda{cuda[0]}*" if (cuda := cuda_of(self.build)) else "cpu*"
+        given = dict(_in_conda(text) for text in request.torch)
+        specs = []
+        for spec in self.exact():
+            name = spec.split(" ", 1)[0]
+            if name == "pytorch":
+                specs.append(f"pytorch {given.get('pytorch') or '*'} {kind}")
+            elif name in FAMILY:
+                specs.append(f"{name} {given.get(name, '')}".strip())
+            elif name == "cuda-version" and cuda:
+                specs.append(f"cuda-version >={cuda[0]},<{cuda[0] + 1}")
+            else:
+                specs.append(spec)
+        return tuple(specs)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Refused(Fact):
+    """A target that can't be locked: why, what would help, and what else is known."""
+
+    target: Target
+    message: str
+    hint: str
+    details: tuple[str, ...] = ()
+
+
+def _spaced(spec: str) -> str:
+    """``pytorch ==2.13.0 cuda129*`` as ``pytorch 2.13.0 cuda129*``, ``python=3.12`` as ``python 3.12.*``."""
+    if " " in spec:
+        return spec.replace(" ==", " ", 1)
+    match = re.fullmatch(r"([a-z0-9_-]+)=([0-9.]+)", spec)
+    if match is None:
+        return re.sub(r"(?<=[a-z0-9])(?=[<>])", " ", spec, count=1)
+    name, version = match.groups()
+    return f"{name} {version}.*" if name == "python" else f"{name} {version}"
+
+
+def _in_conda(text: str) -> tuple[str, str]:
+    from packaging.requirements import Requirement
+
+    requirement = Requirement(text)
+    name = {"torch": "pytorch"}.get(requirement.name.lower(), requirement.name.lower())
+    return name, ",".join(sorted(str(part) for part in requirement.specifier))
+
+
+# ── a target as a machine ────────────────────────────────────────────────────────────────────────
+
+
+def machine_line(target: Target, request: LockRequest, python: str, catalog: Catalog) -> str:
+    """The least machine that the target must run on, as ``--target`` writes one."""
+    words = [target.subdir, f"py{python}"]
+    if target.subdir.startswith("linux"):
+        words.append(f"glibc={DEFAULT_GLIBC}")
+    elif target.subdir.startswith("osx"):
+        words.append(f"macos={DEFAULT_MACOS}")
+    if cuda_word(target.variant) is None or target.subdir.startswith("osx"):
+        return ",".join([*words, "driver=none", "gpu=none"])
+    words.append(f"driver={_driver(target, request.driver or DEFAULT_DRIVER, catalog)}")
+    if request.capability:
+        words.append(f"gpu={request.capability}")
+    return ",".join(words)
+
+
+def _driver(target: Target, driver: str, catalog: Catalog) -> str:
+    """The spec tells Linux's driver; Windows numbers its own: the one that runs the same CUDA there."""
+    if not target.subdir.startswith("win"):
+        return driver
+    floors = [
+        windows for major in range(11, 31)
+        if (linux := catalog.driver_floor(f"cuda{major}0", "linux")) and at_least(numbers(driver), numbers(linux))
+        and (windows := catalog.driver_floor(f"cuda{major}0", "windows"))
+    ]  # fmt: skip
+    return max(floors, key=numbers, default=driver)
+
+
+# ── the choice ───────────────────────────────────────────────────────────────────────────────────
+
+Offers = Mapping[str, tuple[Offer, ...]]  # by subdir
+Held = Mapping[Target, tuple[str, str]]  # Python and torch
+
+
+def choose(
+    request: LockRequest, targets: tuple[Target, ...], catalog: Catalog, offers: Offers, held: Held
+) -> dict[Target, Choice | Refused]:
+    """For each target the newest torch that all platforms of its variant have, on the Python that serves most of them.
+
+    ``held``: the Python and the torch of what is locked already; they stay where they are still right.
+    """
+    chooser = _Chooser(request, catalog, offers)
+    kept = {target: choice for target in targets if (choice := chooser.kept(target, held))}
+    python = next((choice.python for choice in kept.values()), None) or chooser.python(targets)
+    if python is None:
+        message = f"the spec allows no Python that is known here: {request.python}"
+        return {t: Refused(t, message, f"allow one of {', '.join(reversed(PYTHONS))}") for t in targets}
+    answers: dict[Target, Choice | Refused] = dict(kept)
+    for variant in dict.fromkeys(target.variant for target in targets):
+        mine = [target for target in targets if target.variant == variant and target not in kept]
+        answers |= chooser.in_step(mine, python)
+    return {target: answers[target] for target in targets}
+
+
+def newest(request: LockRequest, catalog: Catalog, target: Target, python: str, torch: str) -> Choice | Refused:
+    """What the catalog says of one torch, "==2.12.1", whatever the channel has."""
+    return _Chooser(request, catalog, {}).newest(target, python, torch)
+
+
+class _Chooser:
+    """The catalog and what the channel has, asked for one request."""
+
+    def __init__(self, request: LockRequest, catalog: Catalog, offers: Offers) -> None:
+        self._request = request
+        self._catalog = catalog
+        self._offers = offers
+
+    def kept(self, target: Target, held: Held) -> Choice | None:
+        """What is locked already, if the spec and the catalog still allow it."""
+        if target not in held:
+            return None
+        python, torch = held[target]
+        if python not in self.pythons():
+            return None
+        choice = newest(self._request, self._catalog, target, python, f"=={torch}")
+        return choice if isinstance(choice, Choice) else None
+
+    def pythons(self) -> Iterator[str]:
+        """Those that the spec allows, the newest first."""
+        return (python for python in PYTHONS if _allows_python(self._request.python, python))
+
+    def python(self, targets: tuple[Target, ...]) -> str | None:
+        """The newest that serves every target, or as many as any does."""
+        best: tuple[int, str | None] = (-1, None)
+        for python in self.pythons():
+            served = sum(isinstance(self.newest(target, python), Choice) for target in targets)
+            if served == len(targets):
+                return python
+            if served > best[0]:
+                best = (served, python)
+        return best[1]
+
+    def in_step(self, targets: list[Target], python: str) -> dict[Target, Choice | Refused]:
+        """One torch for all platforms of a variant, where there is one that all have."""
+        own = {target: self.newest(target, python) for target in targets}
+        found = {target: choice for target, choice in own.items() if isinstance(choice, Choice)}
+        oldest = min((choice.torch for choice in found.values()), key=numbers, default=None)
+        if oldest is None or all(choice.torch == oldest for choice in found.values()):
+            return own
+        common = {target: self.newest(target, python, f"=={oldest}") for target in found}
+        if all(isinstance(choice, Choice) for choice in common.values()):
+            return own | {target: _told(choice, found[target]) for target, choice in common.items()}
+        return own
+
+    def newest(self, target: Target, python: str, torch: str | None = None) -> Choice | Refused:
+        """The newest torch of a target that the catalog allows and the channel has."""
+        cpu_instead = cuda_word(target.variant) is not None and target.subdir.startswith("osx")
+        meant = replace(target, variant="cpu") if cpu_instead else target
+        notes = (f"{target.subdir} has no CUDA: it gets the CPU build, which runs on MPS",) if cpu_instead else ()
+        machine = read_target(machine_line(meant, self._request, python, self._catalog), self._catalog)
+        limit = torch
+        for _ in range(64):
+            plan = resolve(machine, plan_request(self._request, meant, limit), self._catalog)
+            if isinstance(plan, NoPlan):
+                return self._refused(target, python, plan, limit if limit != torch else None)
+            choice = Choice(target, python, plan, notes)
+            if has_all(choice, self._offers.get(target.subdir)):
+                return choice
+            if torch is not None:
+                break
+            limit = f"<{choice.torch}"
+        return Refused(target, f"the channel has no such torch {torch or ''} for {target}", "leave that target out")
+
+    def _refused(self, target: Target, python: str, plan: NoPlan, limit: str | None) -> Refused:
+        others = [p for p in self.pythons() if p != python]
+        if limit is not None:
+            message = f"the channel has none of the builds of {_names(self._request)} for Python {python}"
+            hint = f"leave {target.subdir} out of platforms, or name a channel that has them"
+            return Refused(target, message, hint)
+        hint = _hint(plan, target, others)
+        return Refused(target, plan.message, hint, plan.warnings)
+
+
+def _names(request: LockRequest) -> str:
+    return " + ".join(_in_conda(text)[0] for text in request.torch)
+
+
+def _hint(plan: NoPlan, target: Target, others: list[str]) -> str:
+    package = plan.message.partition(" ")[0]
+    if plan.error_kind == "no_wheel_for_platform" and package in FAMILY[1:]:
+        return f"take {package} out of torch in the spec, or {target.subdir} out of platforms"
+    if plan.error_kind == "no_wheel_for_python" and others:
+        return f"let python in the spec allow {others[0]} alone"
+    if plan.error_kind in {"driver_too_old", "gpu_arch_unsupported"}:
+        return f"raise the floors under [gpu] in the spec, ask for an older torch, or take {target.variant} out of variants"
+    return f"change torch or python in the spec, or take {target.subdir} out of platforms"
+
+
+def _told(choice: Choice | Refused, own: Choice) -> Choice:
+    assert isinstance(choice, Choice)
+    if choice.torch == own.torch:
+        return choice
+    note = f"{choice.target}: torch {choice.torch}, not {own.torch}, which not every platform has"
+    return replace(choice, notes=(*choice.notes, note))
+
+
+def has_all(choice: Choice, offers: tuple[Offer, ...] | None) -> bool:
+    """Does the channel have every build that the choice names? True where the channel was not asked."""
+    if offers is None:
+        return True
+    for spec in choice.exact():
+        words = spec.split(" ")
+        if words[0] in FAMILY:
+            name, version, build = words
+            if not any(
+                (offer.package, offer.version) == (name, version)
+                and offer.build.startswith(build.rstrip("*"))
+                and offer.python in {None, choice.python}
+                for offer in offers
+            ):
+                return False
+    return True
+
+
+def build_kind(build: str) -> str:
+    """"cuda129" of the build "cuda129_mkl_py312_h0509a7e_302"; "" where it begins otherwise."""
+    match = _BUILD.match(build)
+    return match[1] if match else ""
+
+
+def offer(package: str, version: str, build: str) -> Offer:
+    """A record of the channel: the Python that it is built for stands in its build, ``py312``."""
+    python = _PYTHON.search(build)
+    return Offer(package, version, build, f"{python[1]}.{python[2]}" if python else None)
+
+
+def _allows_python(specifier: str, python: str) -> bool:
+    """Some patch release of a minor version is allowed: ">=3.10.4" allows 3.10."""
+    return any(allows(specifier, f"{python}.{patch}") for patch in (99, 0, 1, 5, 10))

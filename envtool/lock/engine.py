@@ -1,0 +1,157 @@
+"""py-rattler at work: reads channels, and solves many targets side by side."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Literal
+
+from rattler import Client, Gateway, MatchSpec, RepoDataRecord, SourceConfig, solve
+from rattler.exceptions import SolverError
+
+from envtool.errors import ToolError, UsageError
+from envtool.fact import Fact
+from envtool.lock.channels import short
+from envtool.lock.choose import FAMILY, Offer, offer
+from envtool.lock.model import LockedPackage, VirtualPackage
+from envtool.lock.records import generic, locked_package, record_of
+from envtool.lock.request import LockRequest
+from envtool.lock.verify import match_spec
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Job(Fact):
+    """One question to the solver. ``pinned`` can't move; ``favored`` moves only where it must."""
+
+    subdir: str
+    specs: tuple[str, ...]
+    virtual: tuple[VirtualPackage, ...]
+    pinned: tuple[LockedPackage, ...] = ()
+    favored: tuple[LockedPackage, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Unsolvable(Fact):
+    """There is no answer; ``reason`` is the solver's own, in its own words."""
+
+    reason: str
+
+
+Answer = tuple[LockedPackage, ...] | Unsolvable
+
+
+class Engine:
+    """The channels of a request. What was asked once is not asked again."""
+
+    def __init__(self, request: LockRequest, mirrors: Mapping[str, str], *, offline: bool = False) -> None:
+        self._channels = [mirrors.get(channel, channel) for channel in request.channels]
+        self._mirrors = {channel: place for channel, place in mirrors.items() if channel in request.channels}
+        self._cutoff = cutoff(request.exclude_newer)
+        action: Literal["force-cache-only", "cache-or-fetch"] = "force-cache-only" if offline else "cache-or-fetch"
+        remote = any(not channel.startswith("file:") for channel in self._channels)
+        self._gateway = Gateway(
+            default_config=SourceConfig(cache_action=action), client=Client.authenticated_client() if remote else None
+        )
+        self._seats = asyncio.Semaphore(cores())
+        self._answers: dict[Job, asyncio.Task[Answer]] = {}
+
+    async def offers(self, subdirs: Sequence[str]) -> dict[str, tuple[Offer, ...]]:
+        """The builds of pytorch and its companions that the channels have, by subdir."""
+        found = await asyncio.gather(*(self._offers(subdir) for subdir in subdirs))
+        return dict(zip(subdirs, found, strict=True))
+
+    async def _offers(self, subdir: str) -> tuple[Offer, ...]:
+        try:
+            result = await self._gateway.query(
+                self._channels, [subdir, "noarch"], list(FAMILY), recursive=False, channel_relations="disabled"  # type: ignore[list-item]
+            )  # fmt: skip
+        except Exception as error:
+            raise unread(error, self._channels) from None
+        return tuple({
+            offer(record.name.normalized, str(record.version), str(record.build))
+            for records in result.repodata for record in records
+            if self._cutoff is None or (record.timestamp is not None and record.timestamp <= self._cutoff)
+        })  # fmt: skip
+
+    async def names(self, subdir: str) -> tuple[str, ...]:
+        """Every name of a package that the channels have for a platform."""
+        try:
+            found = await self._gateway.names(self._channels, [subdir, "noarch"], channel_relations="disabled")  # type: ignore[list-item]
+        except Exception as error:
+            raise unread(error, self._channels) from None
+        return tuple(sorted({name.normalized for name in found}))
+
+    async def solve(self, job: Job) -> Answer:
+        """The packages that answer a question, sorted by name."""
+        if job not in self._answers:
+            self._answers[job] = asyncio.create_task(self._solve(job))
+        return await self._answers[job]
+
+    async def _solve(self, job: Job) -> Answer:
+        specs: list[MatchSpec | str] = [match_spec(spec) for spec in job.specs]
+        async with self._seats:
+            try:
+                records = await solve(
+                    self._channels, specs, self._gateway, [job.subdir, "noarch"],  # type: ignore[list-item]
+                    pinned_packages=[record_of(package) for package in job.pinned],
+                    locked_packages=[record_of(package) for package in job.favored],
+                    virtual_packages=[generic(virtual) for virtual in job.virtual],
+                    exclude_newer=self._cutoff, channel_relations="disabled",
+                )  # fmt: skip
+            except SolverError as error:
+                return Unsolvable(_reason(str(error)))
+            except Exception as error:
+                raise unread(error, self._channels) from None
+        return self._packages(records, job)
+
+    def _packages(self, records: Sequence[RepoDataRecord], job: Job) -> tuple[LockedPackage, ...]:
+        """What was locked already stays as it stands in the lockfile, down to the last byte."""
+        before = {package.url: package for package in (*job.pinned, *job.favored)}
+        packages = (locked_package(record, self._mirrors) for record in records)
+        return tuple(sorted((before.get(p.url, p) for p in packages), key=lambda p: p.name))
+
+
+def cores() -> int:
+    """How many solves may run at once: those of this process, which a batch system may have limited."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
+def cutoff(text: str | None) -> datetime | None:
+    """The moment of ``--exclude-newer``: the end of that day where no time is told."""
+    if text is None:
+        return None
+    whole = f"{text}T23:59:59" if len(text) == len("2026-08-01") else text.replace("Z", "+00:00")
+    try:
+        moment = datetime.fromisoformat(whole)
+    except ValueError:
+        raise UsageError(f"--exclude-newer: {text!r} is no date", hint="as in 2026-08-01") from None
+    return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
+
+
+def _reason(text: str) -> str:
+    return text.removeprefix("Cannot solve the request because of: ").strip()
+
+
+def unread(error: BaseException, channels: Sequence[str]) -> ToolError:
+    """A channel that can't be read, in words; what the library says is kept as a detail."""
+    told = [line.strip() for line in _chain(error) if line.strip()]
+    names = ", ".join(short(channel) for channel in channels)
+    return ToolError(
+        f"the channel {names} can't be read",
+        hint="check the network and the channel's address; `--offline` takes the index as it was last read",
+        details=tuple(dict.fromkeys(told))[:4],
+    )
+
+
+def _chain(error: BaseException) -> list[str]:
+    found: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None:
+        found += str(cause).splitlines()
+        cause = cause.__cause__
+    return found
