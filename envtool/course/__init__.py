@@ -11,7 +11,6 @@ from envtool.versions import kind_of
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
-FILE_NAME = "envtool.toml"
 PLATFORMS = ("linux-64", "linux-aarch64", "osx-arm64", "win-64")
 VARIANTS = ("cpu", "cuda")
 RUNS_ON = ("laptop",)
