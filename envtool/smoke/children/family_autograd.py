@@ -3,6 +3,7 @@
 from family_tensors import refused
 from harness import Test, expect
 
+PRECISE = {"atol": 1e-7, "rtol": 1e-5}  # in float64 a difference quotient is good to nine digits
 REPAIR = "Gradients of this installation can't be trusted. Install torch anew: `envtool doctor` has the line."
 
 
@@ -38,13 +39,13 @@ def small_net(context):
 
 def first_order(context):
     net, inputs = small_net(context)
-    context.torch.autograd.gradcheck(net, inputs)
+    context.torch.autograd.gradcheck(net, inputs, **PRECISE)
     return "analytic and numeric gradients agree"
 
 
 def second_order(context):
     net, inputs = small_net(context)
-    context.torch.autograd.gradgradcheck(net, inputs)
+    context.torch.autograd.gradgradcheck(net, inputs, **PRECISE)
     return "analytic and numeric second derivatives agree"
 
 

@@ -3,7 +3,7 @@
 import importlib.util
 import math
 
-from harness import Failure, Skip, Test, Warned, expect
+from harness import Failure, Skip, Test, Warn, expect
 
 REINSTALL = "`envtool doctor` names the cause and the line that mends it."
 NAMES = {"cuda": "CUDA", "xpu": "XPU", "mps": "MPS"}
@@ -35,7 +35,7 @@ def device_computes(context):
     expect(torch.equal(found, x @ x.t()), "a matrix product on %s is wrong" % context.device)
     if context.device == "cpu" and context.broken:
         kind, reason = sorted(context.broken.items())[0]
-        raise Warned("this torch is built for %s and can't use it, so that the CPU is tested: %s" % (NAMES[kind], reason))
+        raise Warn("this torch is built for %s and can't use it, so that the CPU is tested: %s" % (NAMES[kind], reason))
     return "a matrix product on %s is exact" % context.device
 
 

@@ -19,10 +19,6 @@ class Warn(Exception):
     """The sentence holds, and something should be changed all the same. The message says what, in words."""
 
 
-class Warned(Exception):
-    """It works, but it costs or will bite. The message says what, in words."""
-
-
 def expect(condition, message):
     """Fail with the message unless the condition holds."""
     if not condition:

@@ -102,7 +102,7 @@ def attempt(test, work, evidence):
         ended["message"] = work() or None
     except harness.Skip as reason:
         ended.update(status="skip", message=text_of(reason)[:TEXT])
-    except harness.Warned as reason:
+    except harness.Warn as reason:
         ended.update(status="warn", message=text_of(reason)[:TEXT])
     except harness.Failure as reason:
         ended.update(status="fail", message=text_of(reason)[:TEXT])
