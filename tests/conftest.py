@@ -3,6 +3,7 @@
 import os
 
 import pytest
+import thoroughness
 
 # An updated catalog of whoever runs the tests must not change what they say.
 os.environ["ENVTOOL_DATA"] = os.path.join(os.path.dirname(os.path.abspath(__file__)), "no-such-folder")
@@ -10,6 +11,10 @@ os.environ["ENVTOOL_DATA"] = os.path.join(os.path.dirname(os.path.abspath(__file
 
 def pytest_addoption(parser):
     parser.addoption("--run-slow", action="store_true", help="run the tests marked slow, too")
+
+
+def pytest_configure(config):
+    thoroughness.thorough = config.getoption("--run-slow")
 
 
 def pytest_collection_modifyitems(config, items):

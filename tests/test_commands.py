@@ -195,7 +195,10 @@ def plain(chosen: Plan) -> Plan:
     return replace(chosen, pins=pins)
 
 
-INSTALLERS = ["pip", pytest.param("uv", marks=pytest.mark.skipif(not shutil.which("uv"), reason="uv is not on PATH"))]
+INSTALLERS = [
+    pytest.param("pip", marks=pytest.mark.slow),
+    pytest.param("uv", marks=pytest.mark.skipif(not shutil.which("uv"), reason="uv is not on PATH")),
+]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="runs commands in a POSIX shell")

@@ -35,6 +35,8 @@ DOCUMENT = machine_to_json(machine(gpus=["RTX 4090=8.9"], driver="550.54.14"))
 
 @pytest.fixture
 def pick(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setattr("envtool.catalog.load", lambda: CATALOG)  # reading it is most of a run, and tested elsewhere
+
     def run(*arguments: str, stdin: str | bytes = "") -> tuple[int, str, str]:
         data = stdin.encode() if isinstance(stdin, str) else stdin
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))

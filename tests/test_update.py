@@ -16,6 +16,7 @@ pytest.importorskip("pypi_simple")
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from loopback_index import CUDA, JSON, PLACES, File, Index, tomorrow, wheels
+from thoroughness import examples
 
 from envtool.catalog import FILES, Catalog, load, parse
 from envtool.catalog.laws import broken
@@ -509,7 +510,7 @@ def test_names_of_wheels(name: str, expected: tuple[str, str | None, object] | N
 PARTS = st.sampled_from(["torch", "2.16.0", "cp312", "manylinux_2_28_x86_64", "-", ".whl", "+cu132", "..", "/", "%2F", "!", "9" * 30, "\x00", "é", "٣", "cp3٣", "_", "none", "py3", "macosx_14_0_arm64", "win_amd64", "manylinux__x86_64", "macosx_arm64"])  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.one_of(st.text(max_size=60), st.lists(PARTS, max_size=12).map("".join), st.lists(PARTS, min_size=4, max_size=6).map(lambda p: "torch-2.16.0-" + "-".join(p) + ".whl")))  # fmt: skip
 def test_any_name_is_read_or_left_aside(name: str) -> None:
     found = read_name(name, "torch")
@@ -531,7 +532,7 @@ def odd() -> Iterator[Index]:
     made.close()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     body=st.one_of(
         st.binary(max_size=300),
@@ -548,7 +549,7 @@ def test_any_body_is_a_page_or_is_not_read(odd: Index, body: bytes, kind: str) -
         assert str(error)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.dictionaries(st.text(max_size=8), st.one_of(st.text(), st.booleans(), st.integers(0, 9), st.dictionaries(st.text(max_size=5), st.text(max_size=5))), max_size=5))  # fmt: skip
 def test_what_is_written_is_read_back(row: dict[str, object]) -> None:
     flat = {key: value for key, value in row.items() if not isinstance(value, dict)}

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from thoroughness import examples
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -129,7 +130,7 @@ PYTHONS = st.one_of(
     objects(Environment).map(lambda e: replace(e, version="3.12.4")), objects(Environment), objects(BrokenEnvironment)
 )
 IMPORTS = st.one_of(objects(ImportReport).map(Found), WORDS.map(Absent), WORDS.map(Unknown))
-ODD = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+ODD = settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @ODD

@@ -9,6 +9,7 @@ import typing
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from thoroughness import examples
 
 from envtool.machine import NVML_STATES, Absent, Found, Gpu, Libc, Machine, Unknown
 from envtool.machine_document import machine_from_json, machine_to_json
@@ -61,14 +62,14 @@ def objects(kind):
     return st.builds(kind, **fields)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(objects(Machine))
 def test_a_machine_survives_its_document(machine):
     text = json.dumps(machine_to_json(machine))
     assert machine_from_json(json.loads(text)) == machine
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(objects(Machine), st.data())
 def test_any_key_but_three_may_be_missing(machine, data):
     document = json.loads(json.dumps(machine_to_json(machine)))
@@ -85,7 +86,7 @@ def test_any_key_but_three_may_be_missing(machine, data):
     assert (read.os, read.arch) == (machine.os, machine.arch)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(30), deadline=None, suppress_health_check=list(HealthCheck))
 @given(objects(Machine))
 def test_the_document_is_the_same_after_a_second_turn(machine):
     document = machine_to_json(machine)

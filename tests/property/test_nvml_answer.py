@@ -6,6 +6,7 @@ import json
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from thoroughness import examples
 
 from envtool.machine import NVML_STATES, Absent, Found, Nvidia, Unknown
 from envtool.probe import nvidia
@@ -85,7 +86,7 @@ def printable(here: Nvidia) -> bool:
     return True
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(lines, endings)
 def test_any_lines_make_facts_and_found_needs_nvmls_word(said, ending):
     text = "\n".join(said)
@@ -98,7 +99,7 @@ def test_any_lines_make_facts_and_found_needs_nvmls_word(said, ending):
     assert answer.state == "ok" or answer.reason
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(lines, endings)
 def test_through_the_whole_probe(said, ending):
     text = "\n".join(said)
@@ -139,7 +140,7 @@ def test_a_child_that_never_started(reading):
     assert reading.reason in (answer.reason or "")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.integers(0, 400), st.none() | st.just(-11))
 def test_an_answer_cut_short_keeps_a_beginning(length, ending):
     events = [

@@ -13,6 +13,7 @@ import pytest
 from described import machine
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from thoroughness import examples
 
 import envtool
 from envtool.catalog import FILES, Catalog, load, parse
@@ -192,7 +193,7 @@ def check(plan: Plan, box: Machine, request: Request) -> None:
     assert plan.index_url is None
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(st.one_of(machines(), machines(), machines(), jetsons()), requests())
 @example(machine(gpus=["6.1", "12.0"], driver="580.95.05"), Request(("torch",), installer="conda"))
 @example(machine("linux aarch64", "3.10", gpus=["8.7"], jetpack="6.2"), Request(("torch",), installer="conda"))
@@ -222,7 +223,7 @@ def test_the_conda_machines_above_get_plans_of_every_kind() -> None:
     assert found.count("none") < 0.9 * len(found)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(machines(), st.sets(st.sampled_from(["torchvision", "torchaudio"])))
 def test_no_newer_conda_torch_would_have_done(box: Machine, companions: set[str]) -> None:
     request = Request(("torch", *sorted(companions)), installer="conda")
@@ -249,7 +250,7 @@ def ranks_of(boxes: list[Machine], request: Request) -> list[tuple[int, ...]]:
     return [rank(a) for a in answers if isinstance(a, Plan) or a.error_kind != "no_common_build"]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(machines(fewest_gpus=1, platforms=("linux x86_64", "linux aarch64", "windows x86_64")), requests(),
        st.lists(st.sampled_from(DRIVERS), min_size=2, max_size=4))  # fmt: skip
 def test_a_newer_driver_never_gives_an_older_conda_torch(box: Machine, request: Request, drivers: list[str]) -> None:
@@ -258,7 +259,7 @@ def test_a_newer_driver_never_gives_an_older_conda_torch(box: Machine, request: 
     assert ranks == sorted(ranks)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(machines(platforms=("linux x86_64", "linux aarch64")), requests(),
        st.lists(st.sampled_from(GLIBCS), min_size=2, max_size=4))  # fmt: skip
 def test_a_newer_glibc_never_gives_an_older_conda_torch(box: Machine, request: Request, glibcs: list[str]) -> None:
@@ -267,7 +268,7 @@ def test_a_newer_glibc_never_gives_an_older_conda_torch(box: Machine, request: R
     assert ranks == sorted(ranks)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(machines(platforms=("macos arm64", "macos x86_64")), requests(),
        st.lists(st.sampled_from(MACOS), min_size=2, max_size=4))  # fmt: skip
 def test_a_newer_macos_never_gives_an_older_conda_torch(box: Machine, request: Request, releases: list[str]) -> None:
@@ -305,14 +306,14 @@ def told(answer: Plan | NoPlan) -> tuple[object, ...]:
     return answer.pins, answer.variant, answer.constraints, answer.warnings, answer.refusals, conda_command(answer)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.one_of(machines(), jetsons()), requests())
 def test_the_order_of_conda_rows_never_matters(box: Machine, request: Request) -> None:
     answer = told(resolve(box, request, CATALOG))
     assert all(told(resolve(box, request, other)) == answer for other in orders())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(machines(fewest_gpus=2, platforms=("linux x86_64", "windows x86_64")), requests())
 def test_the_order_of_gpus_never_matters_to_conda(box: Machine, request: Request) -> None:
     turned = replace(box, nvidia=replace(box.nvidia, gpus=box.nvidia.gpus[::-1]))
@@ -321,7 +322,7 @@ def test_the_order_of_gpus_never_matters_to_conda(box: Machine, request: Request
     assert [r.kind for r in one.refusals] == [r.kind for r in other.refusals]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.one_of(machines(), jetsons()), requests(), st.booleans())
 def test_the_conda_line_says_what_the_plan_says(box: Machine, request: Request, without_driver: bool) -> None:
     answer = resolve(box, replace(request, accelerator="auto"), CATALOG)

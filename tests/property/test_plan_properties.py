@@ -13,6 +13,7 @@ import pytest
 from described import machine
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from thoroughness import examples
 
 import envtool
 from envtool.catalog import FILES, Catalog, load, parse
@@ -217,7 +218,7 @@ def check(plan: Plan, box: Machine, request: Request) -> None:
     assert plan.constraints == (("numpy<2",) if numpy_1_only else ())
 
 
-BIG = settings(max_examples=400, deadline=None)
+BIG = settings(max_examples=examples(400), deadline=None)
 
 
 @BIG
@@ -264,7 +265,7 @@ def test_the_machines_above_get_plans_of_every_kind() -> None:
 # ── nothing newer fits: the plan is the best of all builds ───────────────────────────────────────
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(machines(), st.sets(st.sampled_from(["torchvision", "torchaudio"])))
 def test_no_newer_torch_would_have_done(box: Machine, companions: set[str]) -> None:
     """Ask for each newer torch by name: none of them has a plan for the same accelerator."""
@@ -342,14 +343,14 @@ def told(answer: Plan | NoPlan) -> tuple[object, ...]:
     return answer.pins, answer.variant, answer.source, answer.constraints, answer.warnings, answer.refusals
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(machines(), requests())
 def test_the_order_of_rows_never_matters(box: Machine, request: Request) -> None:
     answer = told(resolve(box, request, CATALOG))
     assert all(told(resolve(box, request, other)) == answer for other in orders())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(machines(), requests())
 def test_the_order_of_gpus_never_matters(box: Machine, request: Request) -> None:
     turned = replace(box, nvidia=replace(box.nvidia, gpus=box.nvidia.gpus[::-1]))
@@ -358,7 +359,7 @@ def test_the_order_of_gpus_never_matters(box: Machine, request: Request) -> None
     assert [r.kind for r in one.refusals] == [r.kind for r in other.refusals]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(machines(), requests(), st.sampled_from(["pip", "uv"]), st.text("ab c'/$\"", min_size=1, max_size=8))
 def test_the_command_parses(box: Machine, request: Request, installer: str, python: str) -> None:
     answer = resolve(box, replace(request, accelerator="auto"), CATALOG)

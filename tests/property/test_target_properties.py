@@ -12,6 +12,7 @@ from described import machine
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from test_schemas import validate
+from thoroughness import examples
 
 from envtool import plan
 from envtool.catalog import load
@@ -147,7 +148,7 @@ def answered(rows: list[str]) -> list[str]:
     return out.getvalue().splitlines()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.permutations(ROWS))
 def test_lines_in_any_order_get_the_same_answers(rows: list[str]) -> None:
     alone = {row: answered([row]) for row in ROWS}
