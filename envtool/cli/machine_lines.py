@@ -9,6 +9,7 @@ from itertools import chain
 from typing import IO
 
 from envtool.catalog import Catalog
+from envtool.course import Course
 from envtool.errors import EXIT_OK, EXIT_USAGE, EnvtoolError, UsageError
 from envtool.fact import Fact
 from envtool.machine import Machine
@@ -114,7 +115,7 @@ def _object(line: Line) -> dict[str, Json] | None:
 # ── answers ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def answer_lines(lines: Lines, request: Request, catalog: Catalog) -> int:
+def answer_lines(lines: Lines, request: Request, catalog: Catalog, course: Course | None = None) -> int:
     """Write one answer for each line, in order; 2 if a line could not be understood."""
     import gc
     import json
@@ -127,7 +128,7 @@ def answer_lines(lines: Lines, request: Request, catalog: Catalog) -> int:
     for number, text in lines.lines:
         count += 1
         try:
-            document = _answer(text, f"line {number}", request, catalog)
+            document = _answer(text, f"line {number}", request, catalog, course)
         except EnvtoolError as error:
             bad += 1
             at = error.message if error.message.startswith("line ") else f"line {number}: {error.message}"
@@ -139,12 +140,17 @@ def answer_lines(lines: Lines, request: Request, catalog: Catalog) -> int:
     return EXIT_USAGE if bad else EXIT_OK
 
 
-def _answer(text: bytes, name: str, request: Request, catalog: Catalog) -> dict[str, Json]:
+def _answer(text: bytes, name: str, request: Request, catalog: Catalog, course: Course | None) -> dict[str, Json]:
     from envtool.plan_document import document_of, with_whole_hint
     from envtool.target import target_text
 
     machine, asked = _line(_parsed(text, name), name, request)
-    answer = resolve(machine, asked, catalog)
+    if course is None:
+        answer = resolve(machine, asked, catalog)
+    else:
+        from envtool.plan.for_course import resolve_for
+
+        answer, asked = resolve_for(machine, asked, course, catalog)
     if isinstance(answer, NoPlan) and "`envtool pick" in answer.hint:
         target = target_text(machine, catalog)
         answer = with_whole_hint(answer, machine, asked, catalog, ("--target", target)) if target else answer

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from envtool.cli.spec_option import Spec, chosen, spec_options
 from envtool.errors import EXIT_NO_PLAN, EXIT_OK, EnvtoolError, UsageError
 from envtool.fact import Fact
 from envtool.spec import ACCELERATORS, INSTALLERS, Request
@@ -40,6 +41,7 @@ class NoPlanError(EnvtoolError):
 @click.option("--variant", metavar="NAME", help="This variant and no other: cpu, cu126, rocm7.2, xpu.")
 @click.option("--installer", type=click.Choice(INSTALLERS), help="Whose command to print. Default: pip.")
 @click.option("--channel", metavar="NAME", help="The conda channel to pick from.")
+@spec_options
 @click.option("--include-unverified", is_flag=True, help="Also builds that nobody has seen on their index.")
 @click.option("--explain", is_flag=True, help="Also the table of candidates, with the reason against each.")
 @click.option("--json", "as_json", is_flag=True, help="The plan document on stdout.")
@@ -52,6 +54,8 @@ def command(
     variant: str | None,
     installer: str | None,
     channel: str | None,
+    spec: str | None,
+    no_spec: bool,
     include_unverified: bool,
     explain: bool,
     as_json: bool,
@@ -59,9 +63,10 @@ def command(
     """Print the command that installs the matching builds of PyTorch.
 
     SPEC is a requirement such as 'torch==2.8.0' or torchvision; none means
-    torch, torchvision and torchaudio. Without --machine and --target it is
-    this machine and the environment that is active. Nothing is installed,
-    and the network is not used. The exit code is 3 if no build fits.
+    what the envtool.toml of this folder asks for, else torch, torchvision and
+    torchaudio. Without --machine and --target it is this machine and the
+    environment that is active. Nothing is installed, and the network is not
+    used. The exit code is 3 if no build fits.
 
     \b
     --target names facts in any order, with commas between them:
@@ -85,15 +90,33 @@ def command(
 
         opened = open_machines(machine)
         if isinstance(opened, Lines):
-            return answer_lines(opened, request, catalog)
+            found = chosen(spec, no_spec, look=False)  # lines bring their own requests
+            return answer_lines(opened, _of_course(request, found), catalog, found.course if found else None)
+        found = chosen(spec, no_spec)
         subject = _from_document(opened.document, machine)
     elif target is not None:
+        found = chosen(spec, no_spec)
         subject = _from_target(target, catalog)
     else:
+        found = chosen(spec, no_spec)
         subject = _this_machine(python)
     if installer is None:
         request = replace(request, installer=subject.installer(catalog))
-    return _answer(subject, request, catalog, explain=explain, as_json=as_json)
+    return _answer(subject, _of_course(request, found), catalog, found, explain=explain, as_json=as_json)
+
+
+def _of_course(request: Request, found: Spec | None) -> Request:
+    """The request with what envtool.toml says where the command line doesn't."""
+    if found is None:
+        return request
+    return found.course.request(
+        request.packages,
+        accelerator=request.accelerator,
+        variant=request.variant,
+        installer=request.installer,
+        channel=request.channel,
+        include_unverified=request.include_unverified,
+    )
 
 
 def _read_early(request: Request, target: str | None) -> None:
@@ -182,13 +205,20 @@ def _from_target(text: str, catalog: Catalog) -> _Subject:
 # ── the answer ───────────────────────────────────────────────────────────────────────────────────
 
 
-def _answer(subject: _Subject, request: Request, catalog: Catalog, *, explain: bool, as_json: bool) -> int:
+def _answer(
+    subject: _Subject, request: Request, catalog: Catalog, spec: Spec | None, *, explain: bool, as_json: bool
+) -> int:
     from envtool.cli.terminal import style
     from envtool.plan import NoPlan, resolve
     from envtool.plan_document import no_plan_to_json, plan_to_json
     from envtool.report.json import dumps
 
-    answer = resolve(subject.machine, request, catalog)
+    if spec is None:
+        answer = resolve(subject.machine, request, catalog)
+    else:
+        from envtool.plan.for_course import resolve_for
+
+        answer, request = resolve_for(subject.machine, request, spec.course, catalog)
     if isinstance(answer, NoPlan):
         refused = _whole(answer, subject, request, catalog)
         if as_json:

@@ -84,7 +84,7 @@ def named(path: str) -> str:
         return path
     found = _in_folder(path)
     if found is None:
-        raise UsageError(f"--spec: there is no {FILE_NAME} in {path}", hint=f"name the file, or write a {FILE_NAME}")
+        raise UsageError(f"--spec: there is no {FILE_NAME} in {path}", hint=f"name the file, or write one")
     return found
 
 

@@ -64,7 +64,7 @@ def _with_python(machine: Machine, request: Request, course: Course, catalog: Ca
     if not isinstance(found, Found):
         return machine, None  # the resolver says what is to be done
     message = f"this Python is {found.value.version}, and the course is made for Python {course.python}"
-    hint = f"use Python {fitting}: `envtool pick --python PATH` picks for it" if fitting else "ask whoever runs it"
+    hint = f"make an environment with Python {fitting}" if fitting else "ask whoever runs the course"
     return machine, NoPlan("conflicting_pins", message, hint)
 
 
