@@ -39,7 +39,9 @@ class FullPrecision:
     """TensorFloat-32 off, and back as it was."""
 
     def __init__(self, torch):
-        self.places = [place for place in (torch.backends.cuda.matmul, torch.backends.cudnn) if hasattr(place, "allow_tf32")]
+        self.places = [
+            place for place in (torch.backends.cuda.matmul, torch.backends.cudnn) if hasattr(place, "allow_tf32")
+        ]
 
     def __enter__(self):
         self.before = [place.allow_tf32 for place in self.places]
@@ -57,7 +59,13 @@ def network(torch):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(5)
         model = nn.Sequential(
-            nn.Conv2d(3, 8, 3), nn.Tanh(), nn.Flatten(), nn.Linear(8 * 14 * 14, 64), nn.LayerNorm(64), nn.GELU(), nn.Linear(64, 10)
+            nn.Conv2d(3, 8, 3),
+            nn.Tanh(),
+            nn.Flatten(),
+            nn.Linear(8 * 14 * 14, 64),
+            nn.LayerNorm(64),
+            nn.GELU(),
+            nn.Linear(64, 10),
         ).double()
         return model, torch.randn(16, 3, 16, 16, dtype=torch.float64), torch.arange(16) % 10
 

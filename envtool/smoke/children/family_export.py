@@ -77,7 +77,10 @@ def torchscript(context):
         loaded = torch.jit.load(path)
         for length, wanted in ((0.5, 0), (5.0, 3), (100.0, 7)):
             found, steps = loaded(torch.tensor([length]))
-            expect(steps == wanted, "the script took %d turns of its loop for %g, and should take %d" % (steps, length, wanted))
+            expect(
+                steps == wanted,
+                "the script took %d turns of its loop for %g, and should take %d" % (steps, length, wanted),
+            )
             expect(found.item() == length / 2**wanted, "the script gave %r for %g" % (found.item(), length))
     return "a data-dependent loop went through a file"
 
@@ -144,7 +147,10 @@ def map_location(context):
         torch.save(wanted, path)
         moved = loaded(torch, path, device)
         for name, value in moved.items():
-            expect(value.device.type == device.split(":")[0], "%s was loaded to %s, not to %s" % (name, value.device, device))
+            expect(
+                value.device.type == device.split(":")[0],
+                "%s was loaded to %s, not to %s" % (name, value.device, device),
+            )
             expect(value.shape == wanted[name].shape, "%s was loaded to %s in another shape" % (name, device))
         if device == "meta":
             continue
@@ -166,7 +172,6 @@ TESTS = (
         mend="Save the state_dict instead, or install a newer torch: `envtool pick` names it.",
         run=program,
         limit=120.0,
-        fresh=True,
     ),
     Test(
         code="export-torchscript",

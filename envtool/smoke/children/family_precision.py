@@ -62,7 +62,9 @@ def compare(context, device, dtype):
         max(errors) <= ALLOWED[name],
         "%s on %s is off by %.2g of the result's size; %g is allowed" % (name, device, max(errors), ALLOWED[name]),
     )
-    expect(not torch.equal(scores.float(), wanted), "%s on %s gave the bits of float32: it was not used" % (name, device))
+    expect(
+        not torch.equal(scores.float(), wanted), "%s on %s gave the bits of float32: it was not used" % (name, device)
+    )
 
 
 def bfloat16(context):

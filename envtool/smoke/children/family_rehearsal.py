@@ -39,7 +39,12 @@ def network(torch, device):
     nn = torch.nn
     with torch.device(device):
         return nn.Sequential(
-            nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 14 * 14, 32), nn.Linear(32, 10)
+            nn.Conv2d(3, 8, 3),
+            nn.BatchNorm2d(8),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(8 * 14 * 14, 32),
+            nn.Linear(32, 10),
         )
 
 
@@ -79,7 +84,10 @@ def planted_bugs(torch):
     labels = torch.zeros(4, dtype=torch.long)
     return (
         ("the input of a layer", lambda: nn.Linear(3, 2, device="meta")(torch.ones(4, 3))),
-        ("a mask made in forward", lambda: nn.Linear(3, 2, device="meta")(torch.empty(4, 3, device="meta")) * torch.ones(4, 2)),
+        (
+            "a mask made in forward",
+            lambda: nn.Linear(3, 2, device="meta")(torch.empty(4, 3, device="meta")) * torch.ones(4, 2),
+        ),
         ("the labels", lambda: nn.functional.cross_entropy(torch.empty(4, 5, device="meta"), labels)),
         ("a factor of a product", lambda: torch.empty(4, 3, device="meta") @ torch.ones(3, 2)),
         ("the images of a convolution", lambda: nn.Conv2d(1, 1, 3, device="meta")(torch.ones(1, 1, 5, 5))),
