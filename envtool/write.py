@@ -5,17 +5,25 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shutil
+import sys
+from collections.abc import Iterator
 
 from envtool.errors import ToolError
 
 
 def write_text(path: str, text: str) -> None:
     """Write a whole UTF-8 file with "\\n" line ends, or leave what was there; ToolError says why it can't be done."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: str, data: bytes) -> None:
+    """Write a whole file, or leave what was there; ToolError says why it can't be done."""
     folder = os.path.dirname(os.path.abspath(path))
     aside = os.path.join(folder, f".{os.path.basename(path)}.{secrets.token_hex(4)}.tmp")
     try:
-        with open(aside, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with open(aside, "wb") as file:
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(aside, path)
@@ -27,3 +35,63 @@ def write_text(path: str, text: str) -> None:
     finally:
         with contextlib.suppress(OSError):
             os.unlink(aside)
+
+
+@contextlib.contextmanager
+def locked(path: str, message: str, hint: str) -> Iterator[int]:
+    """Hold a lock, in a folder that is made for it, and give its descriptor; ToolError where another process holds it.
+
+    The lock ends with the last process that has the descriptor, however that process ends. Its folder goes with it,
+    if nothing else is in there.
+    """
+    try:
+        descriptor = _lock_file(path)
+    except BlockingIOError:
+        raise ToolError(message, hint=hint) from None
+    except OSError as error:
+        hint = "name a folder that you may write to, on a disk that has room"
+        raise ToolError(f"cannot write {path}: {error.strerror or error}", hint=hint) from None
+    try:
+        yield descriptor
+    finally:
+        with contextlib.suppress(OSError):  # under the lock, where the system removes files that are open
+            if os.name == "posix":
+                os.unlink(path)
+        os.close(descriptor)
+        with contextlib.suppress(OSError):
+            if os.name != "posix":
+                os.unlink(path)
+            os.rmdir(os.path.dirname(path))
+
+
+def _lock_file(path: str) -> int:
+    """An exclusively locked file. A file that was removed before it was locked locks nothing, and is made again."""
+    while True:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        except FileNotFoundError:  # the folder went with another process's lock
+            continue
+        try:
+            _lock(descriptor)
+            with contextlib.suppress(OSError):
+                if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                    return descriptor
+        except OSError:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    if sys.platform == "win32":
+        import msvcrt
+
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            raise BlockingIOError from None
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

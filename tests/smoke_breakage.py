@@ -83,11 +83,10 @@ def in_fork(work):
 def main():
     folder, files = sys.argv[1], sys.argv[2:]
     sys.path[:1] = [folder]
-    import torch
-
     import devices
     import families
     import harness
+    import torch
 
     tests = {test.code: test for test in families.tests()}
     cores = devices.cores()

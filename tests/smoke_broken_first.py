@@ -62,7 +62,10 @@ def matrix_product(torch, context):
 
     real = torch.Tensor.__matmul__
     calls = []
-    torch.Tensor.__matmul__ = lambda one, two: (calls.append(1), wrong(one, two) if len(calls) == 1 else real(one, two))[1]
+    torch.Tensor.__matmul__ = lambda one, two: (
+        calls.append(1),
+        wrong(one, two) if len(calls) == 1 else real(one, two),
+    )[1]
 
 
 def broken_cuda(torch, context):
@@ -316,7 +319,6 @@ def trembling_sum(torch, context):
     torch.Tensor.index_add_ = index_add_
 
 
-
 BROKEN = {
     "device": [
         (matrix_product, "a matrix product on cpu is wrong"),
@@ -349,7 +351,13 @@ BROKEN = {
         (method("__add__", lambda real, a, b: real(a, b).t() if a.dim() == 2 else real(a, b)), "a row of 2 gives"),
     ],
     "slices": [
-        (method("__getitem__", lambda real, x, key: real(x, -1 if key == 1 else key) if type(key) is int else real(x, key)), "x[1] gives"),
+        (
+            method(
+                "__getitem__",
+                lambda real, x, key: real(x, -1 if key == 1 else key) if type(key) is int else real(x, key),
+            ),
+            "x[1] gives",
+        ),
         (method("__setitem__", lambda real, x, key, value: None), "x after x[:, 1:3] = 0 gives"),
     ],
     "views": [

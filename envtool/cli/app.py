@@ -21,6 +21,7 @@ COMMANDS = {
     "probe": "The facts of this machine, no opinion",
     "pick": "The builds that fit this machine or another, and the command",
     "catalog": "The compatibility data: show it, verify it, bring it up to date",
+    "smoke": "Tests that PyTorch does what the lecture says",
     "explain": "What a check means and how to mend it",
 }
 

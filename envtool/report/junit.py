@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from xml.sax.saxutils import escape, quoteattr
 
 from envtool.verdicts import Status, Verdict
 
+NOT_MEASURED: Mapping[str, float] = {}
 
-def render(suite: str, verdicts: tuple[Verdict, ...]) -> str:
-    """One test suite; each verdict is a test case named by its code. Warnings are kept in ``system-out``."""
+
+def render(suite: str, verdicts: tuple[Verdict, ...], seconds: Mapping[str, float] = NOT_MEASURED) -> str:
+    """One test suite; each verdict is a test case named by its code. Warnings are kept in ``system-out``.
+
+    ``seconds`` tells by its code how long a case took.
+    """
     counts = {status: sum(v.status is status for v in verdicts) for status in Status}
     skipped = counts[Status.SKIP] + counts[Status.UNKNOWN]
     head = (
         f"<testsuite name={quoteattr(suite)} tests={quoteattr(str(len(verdicts)))} "
         f"failures={quoteattr(str(counts[Status.FAIL]))} errors='0' skipped={quoteattr(str(skipped))}>"
     )
-    cases = "\n".join(_case(suite, verdict) for verdict in verdicts)
+    cases = "\n".join(_case(suite, verdict, seconds.get(verdict.code)) for verdict in verdicts)
     return f"<?xml version='1.0' encoding='utf-8'?>\n<testsuites>\n{head}\n{cases}\n</testsuite>\n</testsuites>\n"
 
 
-def _case(suite: str, verdict: Verdict) -> str:
-    lead = f"  <testcase classname={quoteattr(suite)} name={quoteattr(verdict.code)}>"
+def _case(suite: str, verdict: Verdict, seconds: float | None) -> str:
+    time = "" if seconds is None else f" time={quoteattr(f'{seconds:.3f}')}"
+    lead = f"  <testcase classname={quoteattr(suite)} name={quoteattr(verdict.code)}{time}>"
     body = _xml(verdict.message + (f"\nhint: {verdict.hint}" if verdict.hint else ""))
     match verdict.status:
         case Status.FAIL:

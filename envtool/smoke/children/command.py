@@ -42,8 +42,7 @@ def chosen(tests, quick, only):
     kept = [
         test
         for test in tests
-        if test.code in ("torch", "device")
-        or ((not only or test.code in wanted) and (test.quick or not quick))
+        if test.code in ("torch", "device") or ((not only or test.code in wanted) and (test.quick or not quick))
     ]
     return kept, None
 
@@ -133,7 +132,11 @@ def text(report):
     document = report.document()
     verdicts = document["verdicts"]
     device = " ".join(part for part in (document["device"], document["device_name"]) if part) or "not known"
-    head = "Python   %s\nPyTorch  %s\nDevice   %s" % (document["python"], document["torch"] or "does not import", device)
+    head = "Python   %s\nPyTorch  %s\nDevice   %s" % (
+        document["python"],
+        document["torch"] or "does not import",
+        device,
+    )
     blocks = [head, family_lines(verdicts)]
     for one in verdicts:
         if one["status"] in ("fail", "warn"):
@@ -184,7 +187,9 @@ def main(arguments):
         sys.stderr.write("error: %s\n" % complaint)
         return 2
     if asked.list:
-        write(json.dumps(described(kept)) + "\n" if asked.json or asked.events else listing(kept))
+        rows = described(kept)
+        document = {"event": "tests", "tests": rows} if asked.events else rows
+        write(json.dumps(document) + "\n" if asked.json or asked.events else listing(kept))
         return 0
     return run(kept, asked)
 
