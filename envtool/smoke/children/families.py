@@ -8,6 +8,14 @@ MODULES = (
     "family_autograd",
     "family_graph",
     "family_training",
+    "family_device",
+    "family_rehearsal",
+    "family_data",
+    "family_precision",
+    "family_compile",
+    "family_export",
+    "family_parallel",
+    "family_cost",
 )
 
 

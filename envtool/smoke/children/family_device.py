@@ -1,13 +1,14 @@
 """The CPU against each accelerator. The comparison is with float64 on the CPU, in relative error of the whole tensor.
 
 float32 carries 24 bits (relative rounding 6e-8); a network of three layers loses some tens of roundings, so that 1e-4
-leaves a thousandfold margin for another order of summation and still catches one wrong element in 10 000. TensorFloat-32
-carries 11 bits: 5e-4 a product. It is switched off for the comparison, because cuDNN has it on by default; where
-something outside switches it back on, the error lies between the two limits, and that is said instead of called wrong.
+leaves a hundredfold margin for another order of summation. TensorFloat-32 carries 11 bits: 5e-4 a product. It is
+switched off for the comparison, because cuDNN has it on by default; where something outside switches it back on, the
+error lies between the two limits, and that is said instead of called wrong.
 The activation is smooth: at the corner of a ReLU a last-bit difference would flip a whole gradient.
 """
 
 import gc
+import math
 import os
 import time
 
@@ -88,7 +89,7 @@ def largest_error(found, wanted):
     errors = {}
     for name in wanted:
         error = ((found[name] - wanted[name]).norm() / wanted[name].norm()).item()
-        errors[name] = error if error == error else float("inf")  # not a number: as wrong as can be
+        errors[name] = float("inf") if math.isnan(error) else error
     worst = max(errors, key=errors.get)
     return worst, errors[worst]
 
@@ -116,7 +117,7 @@ def agree(context, which, said):
     with FullPrecision(torch):
         for device in ("cpu",) + tuple(devices):
             name, error = largest_error(results(torch, device, torch.float32)[which], wanted)
-            context.evidence["error on %s" % device] = float("%.2g" % error) if error < 1e300 else "not a number"
+            context.evidence["error on %s" % device] = float("%.2g" % error) if math.isfinite(error) else "not a number"
             notes.append(judge(device, name, error))
     notes = [note for note in notes if note]
     return "; ".join(notes) or "the CPU and %s agree on %s" % (", ".join(devices), said)
@@ -130,15 +131,18 @@ def backward(context):
     return agree(context, 1, "every gradient")
 
 
+def on_two_devices(torch, device):
+    """Programs with one tensor on the CPU and one on the device, by name."""
+    here, there = torch.ones(3, 3), torch.ones(3, 3, device=device)
+    return (
+        ("a sum", lambda: here + there),
+        ("a layer", lambda: torch.nn.Linear(3, 3, device=device)(here)),
+    )
+
+
 def two_devices(context):
-    torch = context.torch
     for device in accelerators(context):
-        here, there = torch.ones(3, 3), torch.ones(3, 3, device=device)
-        programs = (
-            ("a sum", lambda: here + there),
-            ("a layer", lambda: torch.nn.Linear(3, 3, device=device)(here)),
-        )
-        for name, program in programs:
+        for name, program in on_two_devices(context.torch, device):
             try:
                 program()
             except RuntimeError:

@@ -203,7 +203,7 @@ TESTS = (
         code="parallel-nccl",
         family="parallel",
         sentence="Several GPUs train one model, a process for each.",
-        mend="Set NCCL_DEBUG=INFO and read its first warning; NCCL_P2P_DISABLE=1 goes round a broken link between GPUs.",
+        mend="Set NCCL_DEBUG=INFO and read its first warning; NCCL_P2P_DISABLE=1 avoids a broken link.",
         run=nccl,
         limit=LIMIT,
         fresh=True,
