@@ -20,8 +20,10 @@ COMMANDS = {
     "doctor": "What is wrong here, and the one next step",
     "probe": "The facts of this machine, no opinion",
     "pick": "The builds that fit this machine or another, and the command",
+    "init": "Make a project or a course, ready to run",
     "catalog": "The compatibility data: show it, verify it, bring it up to date",
     "smoke": "Tests that PyTorch does what the lecture says",
+    "device": "Every line that names a device, and the one that changes it",
     "explain": "What a check means and how to mend it",
 }
 

@@ -1,0 +1,85 @@
+"""Names that a project may have: it must be a folder, a distribution and a package on every system."""
+
+from __future__ import annotations
+
+import keyword
+import re
+import sys
+import unicodedata
+
+from envtool.errors import UsageError
+from envtool.shell import shell_line
+
+LONGEST = 40  # longer ones break the lines of the rendered code
+PROJECT = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_][A-Za-z0-9]+)*")
+PACKAGE = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
+
+# What a project installs, imports or has beside its package; a second thing of that name would hide it.
+_TAKEN = (
+    "torch torchvision torchaudio torchgen functorch pytorch lightning pytorch_lightning numpy matplotlib mpl_toolkits "
+    "pylab pytest _pytest ruff ipykernel nbclient ipython jupyter notebook notebooks jobs runs src tests test envtool "
+    "pip uv setuptools pkg_resources wheel hatchling conda cuda triton"
+)
+TAKEN = frozenset(_TAKEN.split())
+# Windows takes these for devices, with or without an ending.
+WINDOWS_DEVICES = frozenset(["con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))])
+
+
+def package_of(project: str) -> str:
+    """The name to import a project by; the template's own default says the same."""
+    return project.lower().replace("-", "_")
+
+
+def checked_project(name: str, command: str = "project") -> str:
+    """The name of a project, or UsageError with one that would do."""
+    if any(mark in name for mark in ("/", "\\")) and suggestion(re.split(r"[/\\]", name.rstrip("/\\"))[-1]):
+        folder, last = re.split(r"[/\\](?=[^/\\]*$)", name.rstrip("/\\"), maxsplit=1)
+        line = shell_line(["envtool", "init", command, suggestion(last), "--output-dir", folder or "/"], "posix")
+        raise UsageError(f"{name!r} is a path, and the name of a {command} is wanted", hint=f"try `{line}`")
+    problem = _problem(name, PROJECT, "letters, digits and hyphens, beginning with a letter")
+    problem = problem or _reserved(package_of(name))
+    if problem:
+        raise UsageError(f"{name!r} can't be the name of a {command}: {problem}", hint=f"try {suggestion(name)}")
+    return name
+
+
+def checked_package(name: str) -> str:
+    """The name of a package, or UsageError with one that would do."""
+    problem = _problem(name, PACKAGE, "small letters, digits and _, beginning with a letter") or _reserved(name)
+    if problem:
+        better = package_of(suggestion(name))
+        raise UsageError(f"{name!r} can't be the name of a package: {problem}", hint=f"try --package {better}")
+    return name
+
+
+def suggestion(name: str) -> str:
+    """A name that is allowed, as near to this one as can be."""
+    plain = unicodedata.normalize("NFKD", name.casefold()).encode("ascii", "ignore").decode()
+    words = re.findall(r"[a-z0-9]+", plain)
+    if not words:
+        return "first-project"
+    if words[0][0].isdigit():
+        words.insert(0, "project")
+    short = "-".join(words)[: LONGEST - len("-project")].rstrip("-")
+    return f"{short}-project" if _reserved(package_of(short)) else short
+
+
+def _problem(name: str, pattern: re.Pattern[str], wanted: str) -> str | None:
+    if not name:
+        return "it is empty"
+    if len(name) > LONGEST:
+        return f"it has {len(name)} characters, and {LONGEST} are the most"
+    return None if pattern.fullmatch(name) else f"it may have {wanted}"
+
+
+def _reserved(package: str) -> str | None:
+    """Why a package can't be called so although its letters are right."""
+    if keyword.iskeyword(package) or package in ("none", "true", "false"):
+        return "it is a word of Python itself"
+    if package in sys.stdlib_module_names:
+        return f"Python's own module {package} would be hidden"
+    if package in TAKEN:
+        return "something that the project needs is called so"
+    if package in WINDOWS_DEVICES:
+        return "Windows allows no folder of that name"
+    return None
