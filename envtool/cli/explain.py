@@ -15,25 +15,29 @@ from envtool.errors import UsageError
 def command(code: str | None, as_json: bool) -> int:
     """Say what a check means, how it is found and how to mend it.
 
-    Without CODE, list every check.
+    Without CODE, list every check. `envtool smoke --list` lists the smoke
+    tests; they are explained too.
     """
-    from envtool.checks import ALL
+    from envtool.checks import every
     from envtool.cli.terminal import style
     from envtool.report.explain import page, render, render_list
 
+    checks = every()
     if code is None:
         if as_json:
             from envtool.report.json import dumps
 
-            rows = [{"code": c.code, "title": c.title, "group": c.group} for c in ALL]
+            rows = [{"code": c.code, "title": c.title, "group": c.group} for c in checks]
             sys.stdout.write(dumps({"schema": "envtool.checks/1", "checks": [dict(row) for row in rows]}))
         else:
-            sys.stdout.write(style().safe(render_list(ALL)))
+            sys.stdout.write(style().safe(render_list(checks)))
         return 0
     code = code.lower()
-    check = next((c for c in ALL if c.code == code), None)
+    if code.startswith("smoke-"):
+        return _explain_test(code, as_json=as_json)
+    check = next((c for c in checks if c.code == code), None)
     if check is None:
-        raise UsageError(f"there is no check called {code!r}", hint=_nearest(code, [c.code for c in ALL]))
+        raise UsageError(f"there is no check called {code!r}", hint=_nearest(code, [c.code for c in checks]))
     if as_json:
         from envtool.report.json import dumps, plain
 
@@ -43,8 +47,29 @@ def command(code: str | None, as_json: bool) -> int:
     return 0
 
 
-def _nearest(code: str, codes: list[str]) -> str:
+def _explain_test(code: str, *, as_json: bool) -> int:
+    from envtool.smoke import tests
+
+    found = tests(sys.executable)
+    test = next((test for test in found if code == f"smoke-{test.code}"), None)
+    if test is None:
+        hint = _nearest(code, [f"smoke-{test.code}" for test in found], other="`envtool smoke --list` lists every test")
+        raise UsageError(f"there is no smoke test called {code!r}", hint=hint)
+    if as_json:
+        from envtool.report.json import dumps
+        from envtool.report.smoke import test_to_json
+
+        sys.stdout.write(dumps({"schema": "envtool.explanation/1", "code": code, "test": test_to_json(test)}))
+    else:
+        from envtool.cli.terminal import style
+        from envtool.report.smoke import render_page
+
+        sys.stdout.write(style().safe(render_page(test)))
+    return 0
+
+
+def _nearest(code: str, codes: list[str], *, other: str = "`envtool explain` lists every check") -> str:
     from difflib import get_close_matches
 
     near = get_close_matches(code, codes, n=1, cutoff=0.5)
-    return f"did you mean `envtool explain {near[0]}`?" if near else "`envtool explain` lists every check"
+    return f"did you mean `envtool explain {near[0]}`?" if near else other

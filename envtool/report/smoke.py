@@ -11,6 +11,7 @@ from envtool.smoke_report import CODE, SmokeReport, SmokeTest, SmokeVerdict
 from envtool.verdicts import Json, Status
 
 SCHEMA = "envtool.smoke/1"
+TESTS_SCHEMA = "envtool.smoke-tests/1"
 TESTS_PAGE = "docs/reference/smoke-tests.md"
 LINES = 3  # of a traceback or a crash
 NAMES = {"cuda": "CUDA", "xpu": "XPU", "mps": "MPS"}
@@ -59,20 +60,20 @@ def _verdict_to_json(outcome: SmokeVerdict) -> Json:
 
 
 def tests_to_json(tests: Sequence[SmokeTest]) -> dict[str, Json]:
-    """What ``smoke --list --json`` prints."""
+    """What ``smoke --list --json`` prints, schema ``envtool.smoke-tests/1``."""
+    return {"schema": TESTS_SCHEMA, "tests": [test_to_json(test) for test in tests]}
+
+
+def test_to_json(test: SmokeTest) -> dict[str, Json]:
+    """One test, as its verdict will name it."""
     return {
-        "schema": "envtool.smoke-tests/1",
-        "tests": [
-            {
-                "code": CODE + test.code,
-                "family": test.family,
-                "sentence": test.sentence,
-                "mend": test.mend,
-                "quick": test.quick,
-                "limit": test.limit,
-            }
-            for test in tests
-        ],
+        "code": CODE + test.code,
+        "family": test.family,
+        "sentence": test.sentence,
+        "mend": test.mend,
+        "quick": test.quick,
+        "limit": test.limit,
+        "fresh": test.fresh,
     }
 
 
@@ -113,8 +114,15 @@ def device_line(report: SmokeReport) -> str:
     name = f"{report.device} ({report.device_name})" if report.device_name else report.device
     if report.device != "cpu" or report.asked == "cpu":
         return name
-    built = [f"{NAMES.get(kind, kind)} can't be used: {why}" for kind, why in report.reasons.items() if _built(why)]
+    built = [
+        f"{NAMES.get(kind, kind)} can't be used: {_short(why)}" for kind, why in report.reasons.items() if _built(why)
+    ]
     return "; ".join([name, *built]) if built else f"{name}: this torch has no accelerator that can be used"
+
+
+def _short(why: str) -> str:
+    """ "RuntimeError: Found no NVIDIA driver on your system. Please check ...": the first sentence."""
+    return why.removeprefix("RuntimeError: ").partition(". ")[0].rstrip(".")
 
 
 def _built(why: str) -> bool:

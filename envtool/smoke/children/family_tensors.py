@@ -20,7 +20,7 @@ def refused(work, kind, words, what):
     except kind as error:
         said = str(error)
         expect(any(word in said for word in words), "%s is refused for another reason: %s" % (what, said[:200]))
-        return said.split("\n")[0]
+        return said.partition("\n")[0]
     raise Failure("%s is not refused" % what)
 
 

@@ -7,8 +7,8 @@ from harness import Test, expect
 
 REPAIR = "Training with this installation can't be trusted. Install torch anew: `envtool doctor` has the line."
 AGAIN = (
-    "The same numbers can't be had from this installation, and no result repeated. Install torch anew: `envtool doctor` "
-    "has the line. Code of your own also needs torch.manual_seed."
+    "The same numbers can't be had from this installation, and no result repeated. Install torch anew: "
+    "`envtool doctor` has the line. Code of your own also needs torch.manual_seed."
 )
 
 
