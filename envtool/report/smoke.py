@@ -130,9 +130,14 @@ def _built(why: str) -> bool:
 
 
 def _families(report: SmokeReport, style: Style, width: int) -> str:
-    rows = []
+    rows: list[str] = []
+    left_out: dict[str, list[str]] = {}  # whole families, by the one reason for it
     for family in dict.fromkeys(one.family for one in report.outcomes):
         mine = [one for one in report.outcomes if one.family == family]
+        reason = _one_reason(mine)
+        if reason is not None:
+            left_out.setdefault(reason, []).append(family)
+            continue
         found = [one.verdict.status for one in mine]
         worst = next(status for status in _SEVERITY if status in found)
         counted = ", ".join(f"{found.count(status)} {_WORDS[status]}" for status in _SEVERITY if status in found)
@@ -140,7 +145,16 @@ def _families(report: SmokeReport, style: Style, width: int) -> str:
         mark = style.mark(worst if worst is not Status.SKIP else None)
         time = f"{seconds:6.1f} s" if seconds else " " * 8
         rows.append(f"{mark} {family:<10} {counted:<{max(width - 28, 12)}}{time}".rstrip())
+    mark = style.mark(None)
+    rows += [hanging(f"{mark} ", f"{', '.join(n)}: skipped, {why}", width, visible=6) for why, n in left_out.items()]
     return "\n".join(rows)
+
+
+def _one_reason(outcomes: list[SmokeVerdict]) -> str | None:
+    """Why a whole family was skipped, where that is one reason; a family of one test says it in its own line."""
+    reasons = {one.verdict.message for one in outcomes if one.verdict.status is Status.SKIP}
+    skipped = sum(one.verdict.status is Status.SKIP for one in outcomes)
+    return reasons.pop() if len(reasons) == 1 and skipped == len(outcomes) > 1 else None
 
 
 def _problem(one: SmokeVerdict, style: Style, width: int, *, mend: bool) -> str:

@@ -82,12 +82,18 @@ def report_of(events: Iterable[Event], asked: Asked, ending: str) -> SmokeReport
         quick=asked.quick,
         outcomes=tuple(by_code[CODE + test.code] for test in tests),
         seconds=seconds if seconds is not None else sum(outcome.seconds or 0.0 for outcome in outcomes),
-        torch=text_of(device, "torch"),
+        torch=_version(ended.get("torch", {})),
         device=text_of(device, "device"),
         device_name=text_of(device, "name"),
         accelerators=texts_of(device, "accelerators"),
         reasons=_reasons(device),
     )
+
+
+def _version(torch: Event) -> str | None:
+    """The version of the torch that was imported, though the device may not have been reached."""
+    evidence = torch.get("evidence")
+    return text_of(evidence, "version") if isinstance(evidence, dict) else None
 
 
 def _reasons(device: Event) -> dict[str, str]:

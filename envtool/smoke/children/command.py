@@ -54,11 +54,14 @@ class Report:
         self.tests = tests
         self.ended = {}
         self.device = {}
+        self.torch = None
         self.started = time.monotonic()
 
     def take(self, event):
         if event["event"] == "end":
             self.ended[event["code"]] = event
+            if event["code"] == "torch":
+                self.torch = (event.get("evidence") or {}).get("version")
         elif event["event"] == "device":
             self.device = event
 
@@ -81,7 +84,7 @@ class Report:
             "schema": "envtool.smoke/1",
             "status": self.status(),
             "python": sys.executable,
-            "torch": self.device.get("torch"),
+            "torch": self.torch,
             "device": self.device.get("device"),
             "device_name": self.device.get("name"),
             "seconds": round(time.monotonic() - self.started, 3),
@@ -116,15 +119,20 @@ def hanging(lead, text):
 
 
 def family_lines(verdicts):
-    rows = []
+    rows, left_out = [], {}
     for family in dict.fromkeys(one["family"] for one in verdicts):
         mine = [one for one in verdicts if one["family"] == family]
         found = [one["status"] for one in mine]
+        reasons = {one["message"] for one in mine}
+        if found.count("skip") == len(mine) and len(reasons) == 1 and len(mine) > 1:
+            left_out.setdefault(reasons.pop(), []).append(family)
+            continue
         worst = next(status for status in SEVERITY if status in found)
         words = {"pass": "passed", "skip": "skipped", "fail": "failed", "warn": "with a warning", "unknown": "not run"}
         parts = ["%d %s" % (found.count(status), words[status]) for status in words if status in found]
         seconds = sum(one["seconds"] or 0.0 for one in mine)
         rows.append("%-5s %-10s %-32s %6.1f s" % (MARKS[worst], family, ", ".join(parts), seconds))
+    rows += [hanging("--    ", "%s: skipped, %s" % (", ".join(names), why)) for why, names in left_out.items()]
     return "\n".join(rows)
 
 

@@ -294,7 +294,6 @@ class Run:
                 done[current.code] = message.get("status")
                 self.ended(message)
                 current, until = None, time.monotonic() + IMPORT_LIMIT
-                self.clean()
             elif message["event"] == "device":
                 self.tell(message)
         code = self.process.end()
@@ -334,7 +333,7 @@ class Run:
         return dict({test.code: "unknown" for test in rest}, **{first.code: "fail"})
 
     def clean(self):
-        """The temporary folder is every test's own."""
+        """What a test left behind that ended otherwise than by itself."""
         for name in os.listdir(self.folder):
             shutil.rmtree(os.path.join(self.folder, name), ignore_errors=True)
 

@@ -194,6 +194,7 @@ def run_device(session, test):
         session.tell()
         said = test.run(context)
         evidence.update(context.evidence)
+        remove(context.folder)
         return said
 
     evidence = {}
@@ -245,7 +246,15 @@ def run_one(session, module, named):
         raise LookupError("%s has no test %s" % (module, named.code))
 
     session.torch.manual_seed(0)
-    return attempt(named, work, context.evidence)
+    good = attempt(named, work, context.evidence)
+    remove(context.folder)
+    return good
+
+
+def remove(folder):
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def main():
