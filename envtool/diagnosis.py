@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from envtool.environment import BrokenEnvironment, Environment, ImportReport
 from envtool.fact import Fact, dataclass
 from envtool.machine import Machine, Reading
 from envtool.verdicts import Status, Verdict, worst
+
+if TYPE_CHECKING:
+    from envtool.course import Course
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -25,6 +30,7 @@ class Diagnosis(Fact):
     environment: Environment | BrokenEnvironment
     imports: Reading[ImportReport]
     verdicts: tuple[Verdict, ...]
+    course: Course | None = None  # whose envtool.toml the verdicts go by
 
     @property
     def status(self) -> Status:

@@ -15,13 +15,19 @@ from envtool.probe.host import Host
 if TYPE_CHECKING:
     from envtool.catalog import Catalog
     from envtool.checks.check import Mender
+    from envtool.course import Course
     from envtool.diagnosis import Diagnosis
 
 IMPORT_TIMEOUT = 120.0  # seconds: a cold network file system needs more than a minute
 
 
 def examine(
-    host: Host, *, python: str | None = None, do_import: bool = True, timeout: float = IMPORT_TIMEOUT
+    host: Host,
+    *,
+    python: str | None = None,
+    do_import: bool = True,
+    timeout: float = IMPORT_TIMEOUT,
+    course: Course | None = None,
 ) -> Diagnosis:
     """A diagnosis of this host and of the Python that ``python`` names, or of the one that a user would mean.
 
@@ -29,7 +35,7 @@ def examine(
     working Python.
     """
     machine, environment, imports = ask(host, python=python, do_import=do_import, timeout=timeout)
-    return judge(machine, environment, imports)
+    return judge(machine, environment, imports, course)
 
 
 def ask(
@@ -91,12 +97,13 @@ class MenderWhenNeeded(Fact):
     machine: Machine
     environment: Environment | BrokenEnvironment
     catalog: Catalog
+    course: Course | None = None
 
     @cached_property
     def _mender(self) -> Mender:
         from envtool.checks.mend import EnvironmentMender
 
-        return EnvironmentMender(self.machine, self.environment, self.catalog)
+        return EnvironmentMender(self.machine, self.environment, self.catalog, self.course)
 
     def reinstall(self, *, accelerator: str = "auto", force: bool = False) -> str | None:
         return self._mender.reinstall(accelerator=accelerator, force=force)
@@ -108,12 +115,18 @@ class MenderWhenNeeded(Fact):
         return self._mender.install(*requirements)
 
 
-def judge(machine: Machine, environment: Environment | BrokenEnvironment, imports: Reading[ImportReport]) -> Diagnosis:
+def judge(
+    machine: Machine,
+    environment: Environment | BrokenEnvironment,
+    imports: Reading[ImportReport],
+    course: Course | None = None,
+) -> Diagnosis:
     """Every check's verdict on these readings. Pure, but for the catalog that it reads."""
     from envtool.catalog import load
-    from envtool.checks import ALL, Evidence, run
+    from envtool.checks import ALL, Evidence, every, run
     from envtool.diagnosis import Diagnosis
 
     catalog = load()
-    evidence = Evidence(machine, environment, imports, catalog, MenderWhenNeeded(machine, environment, catalog))
-    return Diagnosis(machine, environment, imports, run(ALL, evidence))
+    mender = MenderWhenNeeded(machine, environment, catalog, course)
+    evidence = Evidence(machine, environment, imports, catalog, mender, course)
+    return Diagnosis(machine, environment, imports, run(every() if course else ALL, evidence), course)

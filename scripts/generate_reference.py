@@ -20,9 +20,10 @@ if ROOT not in sys.path:
 
 import click  # noqa: E402
 import reference_examples  # noqa: E402
+import reference_spec  # noqa: E402
 
 from envtool import errors  # noqa: E402
-from envtool.checks import ALL, GROUPS, Check  # noqa: E402
+from envtool.checks import ALL, COURSE, GROUPS, Check, every  # noqa: E402
 from envtool.cli.app import COMMANDS, cli  # noqa: E402
 from envtool.data import FOLDER  # noqa: E402
 from envtool.report.explain import Page, page  # noqa: E402
@@ -36,6 +37,9 @@ def link(source: str) -> str:
     thread = THREAD.match(source)
     if thread:
         return f"[{source}](https://github.com/{thread[1]}/issues/{thread[2]})"
+    if source.startswith("docs/reference/"):
+        page = source.removeprefix("docs/reference/")
+        return f"[{page.removesuffix('.md')}]({page})"
     return f"<{source}>" if source.startswith("https://") else source
 
 
@@ -52,7 +56,8 @@ def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 CHECKS_INTRO = f"""# Checks
 
-`envtool doctor` asks {len(ALL)} questions about a machine and a Python environment. Each has a code that never changes
+`envtool doctor` asks {len(ALL)} questions about a machine and a Python environment, and {len(every()) - len(ALL)} more
+where an [envtool.toml](envtool-toml.md) says what a course needs. Each has a code that never changes
 its meaning, and a section here; `envtool explain CODE` prints the same in the terminal. The order within a group is
 the order of mending: what must be right first comes first.
 
@@ -65,12 +70,12 @@ the question arises and could not be answered.
 
 def checks_page() -> str:
     blocks = [NOTICE, CHECKS_INTRO]
-    for group in GROUPS:
-        rows = [(f"[{c.code}](#{c.code})", cell(c.title)) for c in ALL if c.group == group]
+    for group in (*GROUPS, COURSE):
+        rows = [(f"[{c.code}](#{c.code})", cell(c.title)) for c in every() if c.group == group]
         blocks.append(f"**{group}**\n\n{table(('check', 'what it makes sure of'), rows)}\n")
-    for group in GROUPS:
+    for group in (*GROUPS, COURSE):
         blocks.append(f"## {group}\n\n")
-        blocks += [check_section(check, page(check.code)) for check in ALL if check.group == group]
+        blocks += [check_section(check, page(check.code)) for check in every() if check.group == group]
     return "".join(blocks).rstrip("\n") + "\n"
 
 
@@ -274,9 +279,19 @@ def kind(node: dict[str, Any]) -> str:
     return " or ".join(dict.fromkeys(names))
 
 
+def spec_page() -> str:
+    return NOTICE + reference_spec.spec_page()
+
+
 # ── files ────────────────────────────────────────────────────────────────────────────────────────
 
-PAGES = {"checks.md": checks_page, "cli.md": cli_page, "exit-codes.md": exit_codes_page, "json.md": json_page}
+PAGES = {
+    "checks.md": checks_page,
+    "cli.md": cli_page,
+    "envtool-toml.md": spec_page,
+    "exit-codes.md": exit_codes_page,
+    "json.md": json_page,
+}
 
 
 def main(arguments: list[str] | None = None) -> int:

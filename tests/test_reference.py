@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from envtool import errors
-from envtool.checks import ALL, GROUPS
+from envtool.checks import COURSE, GROUPS, every
 from envtool.cli.app import COMMANDS
 from envtool.report.json import CHECKS_PAGE
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"
 SCRIPT = ROOT / "scripts" / "generate_reference.py"
-PAGES = ("checks.md", "cli.md", "exit-codes.md", "json.md")
+PAGES = ("checks.md", "cli.md", "envtool-toml.md", "exit-codes.md", "json.md")
 
 
 def generate(*arguments):
@@ -63,13 +63,14 @@ def test_it_writes_the_same_bytes_anywhere(tmp_path):
 
 
 def test_every_check_has_a_heading_in_its_group():
-    assert headings("checks.md", 2) == list(GROUPS)
-    assert headings("checks.md", 3) == [check.code for group in GROUPS for check in ALL if check.group == group]
+    groups = [*GROUPS, COURSE]
+    assert headings("checks.md", 2) == groups
+    assert headings("checks.md", 3) == [check.code for group in groups for check in every() if check.group == group]
 
 
 def test_the_url_of_a_verdict_leads_to_its_heading():
     assert (ROOT / CHECKS_PAGE) == FOLDER / "checks.md"
-    assert {check.code for check in ALL} <= anchors(read("checks.md"))
+    assert {check.code for check in every()} <= anchors(read("checks.md"))
 
 
 def test_every_command_has_a_heading():

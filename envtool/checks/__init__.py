@@ -1,7 +1,7 @@
 """Pure rules about a machine and an environment. ``ALL`` lists every one; its order is the order of mending."""
 
 from envtool.checks import builds, driver, gpu, imports, interpreter, packages, pairs, system
-from envtool.checks.check import GROUPS, Check, Evidence, Mender, is_blocked, run
+from envtool.checks.check import COURSE, GROUPS, Check, Evidence, Mender, is_blocked, run
 
 # What must be right first comes first: a Python that starts, a system that serves, a driver, then packages.
 ALL: tuple[Check, ...] = (
@@ -15,4 +15,17 @@ ALL: tuple[Check, ...] = (
     *imports.CHECKS,
 )
 
-__all__ = ["ALL", "GROUPS", "Check", "Evidence", "Mender", "is_blocked", "run"]
+
+def of_course() -> tuple[Check, ...]:
+    """The checks that an envtool.toml brings; loaded only where there is one."""
+    from envtool.checks.requirements import CHECKS
+
+    return CHECKS
+
+
+def every() -> tuple[Check, ...]:
+    """All checks, those of an envtool.toml last."""
+    return (*ALL, *of_course())
+
+
+__all__ = ["ALL", "COURSE", "GROUPS", "Check", "Evidence", "Mender", "every", "is_blocked", "of_course", "run"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cached_property
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from envtool.catalog import Catalog
 from envtool.environment import BrokenEnvironment, Build, Environment, ImportReport
@@ -13,7 +13,11 @@ from envtool.fact import Fact, dataclass
 from envtool.machine import Found, Gpu, Machine, Reading
 from envtool.verdicts import Status, Verdict, skipped, unknown
 
+if TYPE_CHECKING:
+    from envtool.course import Course
+
 GROUPS = ("Python", "PyTorch", "Driver", "GPU", "System")
+COURSE = "Course"  # the group of the checks that an envtool.toml brings
 BLOCKED = "waits for "  # how the message of a check begins whose need failed
 
 
@@ -42,6 +46,7 @@ class Evidence(Fact):
     imports: Reading[ImportReport]
     catalog: Catalog
     mender: Mender
+    course: Course | None = None  # what the envtool.toml in use says
 
     @property
     def env(self) -> Environment | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from envtool.catalog import Catalog
 from envtool.commands import install_command
@@ -11,9 +12,12 @@ from envtool.environment import BrokenEnvironment, Environment
 from envtool.errors import EnvtoolError
 from envtool.fact import Fact
 from envtool.machine import Found, HostPython, Machine, found_or
-from envtool.plan import Plan, resolve
+from envtool.plan import NoPlan, Plan, resolve
 from envtool.shell import shell_line
 from envtool.spec import FAMILY, Request
+
+if TYPE_CHECKING:
+    from envtool.course import Course
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -23,6 +27,7 @@ class EnvironmentMender(Fact):
     machine: Machine
     environment: Environment | BrokenEnvironment
     catalog: Catalog
+    course: Course | None = None  # whose envtool.toml the lines keep to
 
     def reinstall(self, *, accelerator: str = "auto", force: bool = False) -> str | None:
         """The line that brings the trio to builds that fit; None where there is no such build, or conda rules here.
@@ -66,16 +71,33 @@ class EnvironmentMender(Fact):
         machine = replace(self.machine, python=Found(HostPython(env.version, env.abi, env.executable, env.bits)))
         for request in self._requests(env, accelerator):
             try:
-                answer = resolve(machine, request, self.catalog)
+                answer = self._resolve(machine, request)
             except EnvtoolError:
                 continue
             if isinstance(answer, Plan):
                 return answer
         return None
 
+    def _resolve(self, machine: Machine, request: Request) -> Plan | NoPlan:
+        if self.course is None:
+            return resolve(machine, request, self.catalog)
+        from envtool.plan.for_course import resolve_for
+
+        return resolve_for(machine, request, self.course, self.catalog)[0]
+
     def _requests(self, env: Environment, accelerator: str) -> Iterator[Request]:
         """Most wanted first: the GPU before the CPU, the installed torch before the newest."""
         torch = env.build("torch") or env.distribution("torch")
+        if self.course is not None:
+            asked = self.course.request(accelerator=accelerator)
+            named = {text.partition("=")[0].rstrip("<>!~ ").lower() for text in asked.packages}
+            more = tuple(p for p in FAMILY if p not in named and env.distribution(p) is not None)
+            asked = replace(asked, packages=(*asked.packages, *more))
+            if torch:
+                pin = f"torch=={torch.version.partition('+')[0]}"
+                yield replace(asked, packages=(*asked.packages, pin))
+            yield asked
+            return
         installed = [p for p in FAMILY if env.build(p) is not None or env.distribution(p) is not None]
         others = [package for package in (installed or FAMILY) if package != "torch"]
         pins = [f"torch=={torch.version.partition('+')[0]}"] if torch else []

@@ -154,6 +154,23 @@ def cuda_libraries_are_there(evidence: Evidence) -> Verdict:
     )
 
 
+def marker_values(evidence: Evidence) -> dict[str, str]:
+    """What the markers of requirements see in the environment that is looked at."""
+    env = _env(evidence)
+    assert env is not None
+    return {
+        "platform_system": {"linux": "Linux", "macos": "Darwin", "windows": "Windows"}[evidence.machine.os],
+        "sys_platform": {"linux": "linux", "macos": "darwin", "windows": "win32"}[evidence.machine.os],
+        "os_name": "nt" if evidence.machine.os == "windows" else "posix",
+        "platform_machine": evidence.machine.arch,
+        "platform_python_implementation": {"cpython": "CPython", "pypy": "PyPy"}.get(env.implementation, "CPython"),
+        "implementation_name": env.implementation,
+        "python_version": ".".join(env.version.split(".")[:2]),
+        "python_full_version": env.version,
+        "extra": "",
+    }
+
+
 def _required(requires: tuple[str, ...], evidence: Evidence) -> list[str]:
     """The CUDA packages that torch's own metadata asks for here; other requirements break louder."""
     if not any("nvidia" in line or "cuda" in line for line in requires):
@@ -161,16 +178,7 @@ def _required(requires: tuple[str, ...], evidence: Evidence) -> list[str]:
     from packaging.requirements import InvalidRequirement, Requirement
     from packaging.utils import canonicalize_name
 
-    env = _env(evidence)
-    assert env is not None
-    here = {
-        "platform_system": {"linux": "Linux", "macos": "Darwin", "windows": "Windows"}[evidence.machine.os],
-        "sys_platform": {"linux": "linux", "macos": "darwin", "windows": "win32"}[evidence.machine.os],
-        "platform_machine": evidence.machine.arch,
-        "python_version": ".".join(env.version.split(".")[:2]),
-        "python_full_version": env.version,
-        "extra": "",
-    }
+    here = marker_values(evidence)
     names = []
     for line in requires:
         if not line.startswith(("nvidia-", "cuda-")):

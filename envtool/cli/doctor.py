@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from envtool.cli.spec_option import chosen, spec_options
 from envtool.errors import EXIT_FAILED, EXIT_OK
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 @click.command("doctor")
 @click.option("--python", metavar="PATH", help="The Python to look at: a program or an environment's folder.")
+@spec_options
 @click.option("--no-import", is_flag=True, help="Read files only; do not import torch.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 @click.option("--junit", metavar="FILE", help="Also write the verdicts as JUnit XML.")
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 )  # fmt: skip
 def command(
     python: str | None,
+    spec: str | None,
+    no_spec: bool,
     no_import: bool,
     as_json: bool,
     junit: str | None,
@@ -42,8 +46,9 @@ def command(
     """Look at this machine and a Python environment, and say what is wrong.
 
     Without --python it is the environment that is active, else the python on
-    PATH. Nothing is changed, and the network is not used. The exit code is 1
-    if a check failed, 2 if PATH is no working Python.
+    PATH. Where there is an envtool.toml, what it asks for is checked, too.
+    Nothing is changed, and the network is not used. The exit code is 1 if a
+    check failed, 2 if PATH is no working Python.
     """
     for option, file in (("--junit", junit), ("--html", html), ("--record", record)):
         if file in ("", "-"):
@@ -53,10 +58,13 @@ def command(
     from envtool.cli.recordings import asked, keep, open_host
     from envtool.doctor import examine
 
+    found = chosen(spec, no_spec, look=machine is None)  # a recorded machine stands in another folder
     host = open_host(machine, record=record is not None)
     named, do_import = asked(host, python, not no_import)
     with a_word_of_patience(do_import and machine is None):
-        diagnosis = examine(host, python=named, do_import=do_import, timeout=timeout)
+        diagnosis = examine(
+            host, python=named, do_import=do_import, timeout=timeout, course=found.course if found else None
+        )
     if record is not None:
         keep(host, record)
     _write_files(diagnosis, junit, html)

@@ -58,7 +58,7 @@ def _with_python(machine: Machine, request: Request, course: Course, catalog: Ca
     found = machine.python
     if isinstance(found, Found) and course.allows_python(found.value.version):
         return machine, None
-    fitting = _fitting_python(machine, request, course, catalog)
+    fitting = fitting_python(machine, request, course, catalog)
     if request.installer in CONDA_INSTALLERS and fitting is not None:
         return replace(machine, python=_python(fitting)), None
     if not isinstance(found, Found):
@@ -68,7 +68,7 @@ def _with_python(machine: Machine, request: Request, course: Course, catalog: Ca
     return machine, NoPlan("conflicting_pins", message, hint)
 
 
-def _fitting_python(machine: Machine, request: Request, course: Course, catalog: Catalog) -> str | None:
+def fitting_python(machine: Machine, request: Request, course: Course, catalog: Catalog) -> str | None:
     """The newest Python of the course's range for which there is a plan here."""
     platform = platform_of(machine)
     range_of_course = [
@@ -77,7 +77,8 @@ def _fitting_python(machine: Machine, request: Request, course: Course, catalog:
         if any(course.allows_python(f"{major}.{minor}.{patch}") for patch in range(40))
     ]
     free = request.accelerator == "auto" and request.variant is None
-    for asked in _requests(request, course) if free else (request,):
+    on_the_cpu = replace(request, accelerator="cpu", variant=None)  # says at least for which Python there is torch
+    for asked in (*(_requests(request, course) if free else (request,)), on_the_cpu):
         for version in range_of_course:
             if isinstance(resolve(replace(machine, python=_python(version)), asked, catalog), Plan):
                 return version

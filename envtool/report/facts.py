@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from envtool.environment import BrokenEnvironment, Build, Environment, ImportReport
 from envtool.machine import Absent, Found, Gpu, Machine, PciCard, Reading, Unknown, found_or
+
+if TYPE_CHECKING:
+    from envtool.course import Course
 
 GIB = 1 << 30
 TRIO = ("torch", "torchvision", "torchaudio")
@@ -171,3 +175,11 @@ def environment_line(environment: Environment | BrokenEnvironment) -> str:
     where = environment.executable if isinstance(environment, BrokenEnvironment) else environment.prefix
     why = environment.chosen_by
     return f"{where}, {why}" if why.startswith("the ") else f"{where} ({why})"
+
+
+def course_line(course: Course) -> str:
+    """What an envtool.toml asks for, in a few words."""
+    count = len(course.requirements())
+    python = [f"Python {course.python}"] if course.python else []
+    packages = [f"{count} other package{'s' if count > 1 else ''}"] if count else []
+    return f"{course.name}: " + ", ".join([*python, *course.torch, *packages])

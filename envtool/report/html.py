@@ -6,12 +6,11 @@ import re
 from html import escape
 
 from envtool import __version__
-from envtool.checks import ALL, GROUPS
 from envtool.diagnosis import Diagnosis, NextStep
 from envtool.report import facts
 from envtool.report.explain import pages
 from envtool.report.html_style import STYLE
-from envtool.report.text import MARKS, group_lines, group_status
+from envtool.report.text import MARKS, checks_of, group_lines, group_status
 from envtool.verdicts import Status, Verdict
 
 # Control characters (line ends and tabs are none here), the signs that turn the direction of writing, which can make
@@ -34,7 +33,7 @@ def render(diagnosis: Diagnosis) -> str:
             _head(diagnosis, words),
             _groups(diagnosis),
             _problems(diagnosis),
-            _all_verdicts(diagnosis.verdicts),
+            _all_verdicts(diagnosis),
             _last(diagnosis),
         )
         if part
@@ -77,7 +76,7 @@ def _groups(diagnosis: Diagnosis) -> str:
     lines = group_lines(diagnosis)
     rows = (
         f"<div><dt>{_mark(group_status(diagnosis, group))} {_text(group)}</dt><dd>{_text(lines[group])}</dd></div>"
-        for group in GROUPS
+        for group in lines
     )
     return '<section aria-label="Facts">\n<dl class="groups">\n' + "\n".join(rows) + "\n</dl>\n</section>"
 
@@ -120,8 +119,9 @@ def _more(verdict: Verdict, *, hint: bool) -> str:
     return f"<details>\n{summary}\n<dl>\n{inner}\n</dl>\n</details>\n"
 
 
-def _all_verdicts(verdicts: tuple[Verdict, ...]) -> str:
-    groups = {check.code: check.group for check in ALL}
+def _all_verdicts(diagnosis: Diagnosis) -> str:
+    verdicts = diagnosis.verdicts
+    groups = {check.code: check.group for check in checks_of(diagnosis)}
     rows = "\n".join(
         f"<tr><td>{_mark(v.status if v.status is not Status.SKIP else None)}</td>"
         f'<th scope="row"><code>{_text(v.code)}</code> <span class="group">{_text(groups.get(v.code, ""))}</span></th>'

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
+from typing import TYPE_CHECKING
 
 from envtool.diagnosis import Diagnosis
 from envtool.environment import BrokenEnvironment, Environment
 from envtool.machine import Absent, Found, Unknown
 from envtool.machine_document import machine_to_json
 from envtool.verdicts import Json, Verdict
+
+if TYPE_CHECKING:
+    from envtool.course import Course
 
 DOCTOR_SCHEMA = "envtool.doctor/1"
 CHECKS_PAGE = "docs/reference/checks.md"
@@ -33,6 +37,18 @@ def doctor_to_json(diagnosis: Diagnosis) -> dict[str, Json]:
         "verdicts": [verdict_to_json(verdict) for verdict in diagnosis.verdicts],
         "next_step": step.text if step else None,
         "next_step_code": step.code if step else None,
+        **({"spec": course_to_json(diagnosis.course)} if diagnosis.course else {}),
+    }
+
+
+def course_to_json(course: Course) -> dict[str, Json]:
+    """What the envtool.toml in use asks for."""
+    return {
+        "name": course.name,
+        "python": course.python or None,
+        "torch": list(course.torch),
+        "packages": list(course.requirements()),
+        "variants": list(course.variants),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textwrap import wrap
 
-from envtool.checks import ALL, GROUPS, is_blocked
+from envtool.checks import ALL, COURSE, GROUPS, Check, every, is_blocked
 from envtool.diagnosis import Diagnosis
 from envtool.environment import BrokenEnvironment
 from envtool.fact import Fact, dataclass
@@ -82,7 +82,7 @@ def hanging(lead: str, text: str, width: int, *, visible: int | None = None) -> 
 def _groups(diagnosis: Diagnosis, style: Style, width: int) -> str:
     lines = group_lines(diagnosis)
     rows = []
-    for group in GROUPS:
+    for group in lines:
         status = group_status(diagnosis, group)
         rows.append(hanging(f"{style.mark(status)} {group:<8} ", lines[group], width, visible=15))
     return "\n".join(rows)
@@ -90,20 +90,27 @@ def _groups(diagnosis: Diagnosis, style: Style, width: int) -> str:
 
 def group_lines(diagnosis: Diagnosis) -> dict[str, str]:
     """The facts of each group, by its name."""
-    return {
+    lines = {
         "Python": facts.python_line(diagnosis.environment),
         "PyTorch": facts.torch_line(diagnosis.environment, diagnosis.imports),
         "Driver": facts.driver_line(diagnosis.machine),
         "GPU": facts.gpu_line(diagnosis.machine),
         "System": facts.system_line(diagnosis.machine),
     }
+    assert tuple(lines) == GROUPS
+    return lines if diagnosis.course is None else lines | {COURSE: facts.course_line(diagnosis.course)}
+
+
+def checks_of(diagnosis: Diagnosis) -> tuple[Check, ...]:
+    """The checks that the verdicts are from."""
+    return ALL if diagnosis.course is None else every()
 
 
 def group_status(diagnosis: Diagnosis, group: str) -> Status | None:
     """The worst verdict of a group; None where it could not be looked at because of something else."""
     if group == "PyTorch" and isinstance(diagnosis.environment, BrokenEnvironment):
         return None
-    groups = {check.code: check.group for check in ALL}
+    groups = {check.code: check.group for check in checks_of(diagnosis)}
     verdicts = [v for v in diagnosis.verdicts if groups.get(v.code) == group]
     worst = next((status for status in SEVERITY if any(v.status is status for v in verdicts)), Status.PASS)
     if group == "GPU" and worst is Status.SKIP and diagnosis.machine.nvidia.status == "absent":
