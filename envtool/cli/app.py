@@ -21,6 +21,7 @@ COMMANDS = {
     "probe": "The facts of this machine, no opinion",
     "pick": "The builds that fit this machine or another, and the command",
     "init": "Make a project or a course, ready to run",
+    "lock": "Lockfiles for every platform and variant, without conda",
     "catalog": "The compatibility data: show it, verify it, bring it up to date",
     "smoke": "Tests that PyTorch does what the lecture says",
     "device": "Every line that names a device, and the one that changes it",

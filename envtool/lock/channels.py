@@ -15,7 +15,7 @@ _TOKEN = re.compile(r"/t/[^/]+(/|$)")
 
 
 def channel_url(text: str) -> str:
-    """"conda-forge", a URL or a folder, as the URL that lockfiles carry: no credentials, no slash at the end."""
+    """ "conda-forge", a URL or a folder, as the URL that lockfiles carry: no credentials, no slash at the end."""
     text = text.strip()
     if "://" in text:
         return _checked(text).rstrip("/")

@@ -158,9 +158,11 @@ def choose(
     return {target: answers[target] for target in targets}
 
 
-def newest(request: LockRequest, catalog: Catalog, target: Target, python: str, torch: str) -> Choice | Refused:
-    """What the catalog says of one torch, "==2.12.1", whatever the channel has."""
-    return _Chooser(request, catalog, {}).newest(target, python, torch)
+def newest(
+    request: LockRequest, catalog: Catalog, target: Target, python: str, torch: str, offers: Offers | None = None
+) -> Choice | Refused:
+    """What the catalog says of one torch, "==2.12.1"; with ``offers``, only if the channel has it."""
+    return _Chooser(request, catalog, offers or {}).newest(target, python, torch)
 
 
 class _Chooser:
@@ -248,7 +250,9 @@ def _hint(plan: NoPlan, target: Target, others: list[str]) -> str:
     if plan.error_kind == "no_wheel_for_python" and others:
         return f"let python in the spec allow {others[0]} alone"
     if plan.error_kind in {"driver_too_old", "gpu_arch_unsupported"}:
-        return f"raise the floors under [gpu] in the spec, ask for an older torch, or take {target.variant} out of variants"
+        return (
+            f"raise the floors of [gpu] in the spec, ask for an older torch, or take {target.variant} out of variants"
+        )
     return f"change torch or python in the spec, or take {target.subdir} out of platforms"
 
 
@@ -279,7 +283,7 @@ def has_all(choice: Choice, offers: tuple[Offer, ...] | None) -> bool:
 
 
 def build_kind(build: str) -> str:
-    """"cuda129" of the build "cuda129_mkl_py312_h0509a7e_302"; "" where it begins otherwise."""
+    """ "cuda129" of the build "cuda129_mkl_py312_h0509a7e_302"; "" where it begins otherwise."""
     match = _BUILD.match(build)
     return match[1] if match else ""
 

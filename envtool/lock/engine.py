@@ -6,16 +6,16 @@ import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import Literal
 
-from rattler import Client, Gateway, MatchSpec, RepoDataRecord, SourceConfig, solve
-from rattler.exceptions import SolverError
+from rattler import Client, Gateway, MatchSpec, RepoDataRecord, SourceConfig, Subdir, solve
+from rattler.exceptions import CacheDirError, FetchRepoDataError, GatewayError, InvalidUrlError, IoError, SolverError
 
-from envtool.errors import ToolError, UsageError
+from envtool.errors import ToolError
 from envtool.fact import Fact
 from envtool.lock.channels import short
 from envtool.lock.choose import FAMILY, Offer, offer
+from envtool.lock.cutoff import cutoff
 from envtool.lock.model import LockedPackage, VirtualPackage
 from envtool.lock.records import generic, locked_package, record_of
 from envtool.lock.request import LockRequest
@@ -39,6 +39,9 @@ class Unsolvable(Fact):
 
     reason: str
 
+
+# what py-rattler raises where a channel, the network or the cache fails
+UNREADABLE = (GatewayError, FetchRepoDataError, IoError, CacheDirError, InvalidUrlError, OSError)
 
 Answer = tuple[LockedPackage, ...] | Unsolvable
 
@@ -66,9 +69,9 @@ class Engine:
     async def _offers(self, subdir: str) -> tuple[Offer, ...]:
         try:
             result = await self._gateway.query(
-                self._channels, [subdir, "noarch"], list(FAMILY), recursive=False, channel_relations="disabled"  # type: ignore[list-item]
-            )  # fmt: skip
-        except Exception as error:
+                self._channels, _platforms(subdir), list(FAMILY), recursive=False, channel_relations="disabled"
+            )
+        except UNREADABLE as error:
             raise unread(error, self._channels) from None
         return tuple({
             offer(record.name.normalized, str(record.version), str(record.build))
@@ -79,8 +82,8 @@ class Engine:
     async def names(self, subdir: str) -> tuple[str, ...]:
         """Every name of a package that the channels have for a platform."""
         try:
-            found = await self._gateway.names(self._channels, [subdir, "noarch"], channel_relations="disabled")  # type: ignore[list-item]
-        except Exception as error:
+            found = await self._gateway.names(self._channels, _platforms(subdir), channel_relations="disabled")
+        except UNREADABLE as error:
             raise unread(error, self._channels) from None
         return tuple(sorted({name.normalized for name in found}))
 
@@ -95,7 +98,7 @@ class Engine:
         async with self._seats:
             try:
                 records = await solve(
-                    self._channels, specs, self._gateway, [job.subdir, "noarch"],  # type: ignore[list-item]
+                    self._channels, specs, self._gateway, _platforms(job.subdir),
                     pinned_packages=[record_of(package) for package in job.pinned],
                     locked_packages=[record_of(package) for package in job.favored],
                     virtual_packages=[generic(virtual) for virtual in job.virtual],
@@ -103,7 +106,7 @@ class Engine:
                 )  # fmt: skip
             except SolverError as error:
                 return Unsolvable(_reason(str(error)))
-            except Exception as error:
+            except UNREADABLE as error:
                 raise unread(error, self._channels) from None
         return self._packages(records, job)
 
@@ -114,23 +117,15 @@ class Engine:
         return tuple(sorted((before.get(p.url, p) for p in packages), key=lambda p: p.name))
 
 
+def _platforms(subdir: str) -> list[Subdir]:
+    return [Subdir(subdir), Subdir("noarch")]
+
+
 def cores() -> int:
     """How many solves may run at once: those of this process, which a batch system may have limited."""
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)))
     return os.cpu_count() or 1
-
-
-def cutoff(text: str | None) -> datetime | None:
-    """The moment of ``--exclude-newer``: the end of that day where no time is told."""
-    if text is None:
-        return None
-    whole = f"{text}T23:59:59" if len(text) == len("2026-08-01") else text.replace("Z", "+00:00")
-    try:
-        moment = datetime.fromisoformat(whole)
-    except ValueError:
-        raise UsageError(f"--exclude-newer: {text!r} is no date", hint="as in 2026-08-01") from None
-    return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
 
 
 def _reason(text: str) -> str:

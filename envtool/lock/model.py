@@ -94,6 +94,15 @@ class LockedTarget(Fact):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+class Missing(Fact):
+    """A target that could not be locked, and was left out knowingly."""
+
+    target: Target
+    reason: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Lockfile(Fact):
     """Everything that was locked for one spec; targets in the order of the spec. ``spec`` is the request as JSON."""
 
@@ -101,6 +110,7 @@ class Lockfile(Fact):
     channels: tuple[str, ...]
     spec: str
     targets: tuple[LockedTarget, ...]
+    missing: tuple[Missing, ...] = ()
 
     def target(self, target: Target) -> LockedTarget | None:
         """What was locked for a target."""

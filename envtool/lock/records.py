@@ -58,4 +58,6 @@ def record_of(package: LockedPackage) -> RepoDataRecord:
 
 def generic(virtual: VirtualPackage) -> GenericVirtualPackage:
     """A virtual package as the solver takes it."""
-    return GenericVirtualPackage(PackageName(virtual.name), Version(virtual.version), BuildString.new_unchecked(virtual.build))
+    return GenericVirtualPackage(
+        PackageName(virtual.name), Version(virtual.version), BuildString.new_unchecked(virtual.build)
+    )

@@ -77,7 +77,7 @@ def _frozen(value: object) -> object:
 
 
 def cuda_word(variant: str) -> str | None:
-    """"cuda" for the newest CUDA that the floors allow, "cuda126" for one CUDA; None for the CPU."""
+    """ "cuda" for the newest CUDA that the floors allow, "cuda126" for one CUDA; None for the CPU."""
     if variant == "cpu":
         return None
     if variant == "cuda" or cuda_of(variant) is None:

@@ -20,8 +20,8 @@ def marker_environment(subdir: str, python: str) -> dict[str, str]:
     """What a marker is told on a platform."""
     return {
         **_MARKERS[subdir.partition("-")[0]], "platform_machine": _MACHINES[subdir], "python_version": python,
-        "python_full_version": f"{python}.0", "implementation_name": "cpython", "platform_python_implementation": "CPython",
-        "implementation_version": f"{python}.0", "platform_release": "", "platform_version": "", "extra": "",
+        "python_full_version": f"{python}.0", "implementation_version": f"{python}.0", "implementation_name": "cpython",
+        "platform_python_implementation": "CPython", "platform_release": "", "platform_version": "", "extra": "",
     }  # fmt: skip
 
 
@@ -75,5 +75,7 @@ def _matched(line: str, text: str) -> str:
         match_spec(line)
     except Exception as error:  # noqa: BLE001 - py-rattler has many kinds of these
         message = str(error).splitlines()[0]
-        raise UsageError(f"[conda] packages: {text!r} is no conda package: {message}", hint="as in 'ffmpeg >=6'") from None
+        raise UsageError(
+            f"[conda] packages: {text!r} is no conda package: {message}", hint="as in 'ffmpeg >=6'"
+        ) from None
     return spec_name(line)

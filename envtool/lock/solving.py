@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from envtool.catalog import Catalog
 from envtool.errors import ToolError, UsageError
 from envtool.fact import Fact
-from envtool.lock.choose import FAMILY, Choice, Refused, build_kind, choose, newest
+from envtool.lock.choose import FAMILY, Choice, Offers, Refused, build_kind, choose, newest
 from envtool.lock.engine import Engine, Job, Unsolvable
 from envtool.lock.model import LockedPackage, LockedTarget, Lockfile, Target
 from envtool.lock.reasons import explain
@@ -22,6 +22,7 @@ from envtool.versions import numbers
 
 CATALOG_NAMES = {"pytorch": "torch"}
 Packages = tuple[LockedPackage, ...]
+Answers = dict[Target, LockedTarget | Refused]
 Tell = Callable[[str], None]
 
 
@@ -57,7 +58,7 @@ async def _solved(task: Task, catalog: Catalog, mirrors: Mapping[str, str], tell
     choices = choose(task.request, task.targets, catalog, offers, _held(task))
     solver = _Solver(task, catalog, engine, tell)
     answers = await solver.all(choices)
-    answers = await solver.in_step(answers)
+    answers = await solver.in_step(answers, offers)
     locked = tuple(answer for answer in answers.values() if isinstance(answer, LockedTarget))
     refused = tuple(answer for answer in answers.values() if isinstance(answer, Refused))
     notes = [note for choice in choices.values() if isinstance(choice, Choice) for note in choice.notes]
@@ -87,30 +88,44 @@ class _Solver:
         self._done = 0
         self.notes: list[str] = []
 
-    async def all(self, choices: Mapping[Target, Choice | Refused]) -> dict[Target, LockedTarget | Refused]:
+    async def all(self, choices: Mapping[Target, Choice | Refused]) -> Answers:
         """Each choice solved; what was refused before stays refused."""
         results = await asyncio.gather(*(self._one(choice) for choice in choices.values()))
         return dict(zip(choices, results, strict=True))
 
-    async def in_step(self, answers: dict[Target, LockedTarget | Refused]) -> dict[Target, LockedTarget | Refused]:
+    async def in_step(self, answers: Answers, offers: Offers) -> Answers:
         """Where a platform had to take an older torch, the others of its variant follow if they can."""
+        held = _held(self._task)
         for variant in dict.fromkeys(target.variant for target in answers):
             mine = {t: a for t, a in answers.items() if t.variant == variant and isinstance(a, LockedTarget)}
             torches = {target: _torch(answer) for target, answer in mine.items()}
-            if len(set(torches.values())) < 2 or any(t in _held(self._task) for t in mine):
+            if len(set(torches.values())) < 2 or any(target in held for target in mine):
                 continue
             oldest = min(torches.values(), key=numbers)
-            ahead = [target for target, torch in torches.items() if torch != oldest]
-            again = {t: newest(self._task.request, self._catalog, t, mine[t].python, f"=={oldest}") for t in ahead}
-            retried = await self.all({t: c for t, c in again.items() if isinstance(c, Choice)})
-            follow = {t: a for t, a in retried.items() if isinstance(a, LockedTarget) and _torch(a) == oldest}
-            if len(follow) == len(ahead):
+            follow = await self._following({t: a for t, a in mine.items() if torches[t] != oldest}, oldest, offers)
+            if follow is not None:
                 answers |= follow
-                self.notes += [f"{t}: torch {oldest}, not {torches[t]}, which not every platform has" for t in ahead]
+                self.notes += [f"{t}: torch {oldest}, not {torches[t]}, which not every platform has" for t in follow]
             else:
                 told = ", ".join(f"{torch} on {target.subdir}" for target, torch in torches.items())
                 self.notes.append(f"{variant}: not the same torch everywhere: {told}")
         return answers
+
+    async def _following(
+        self, ahead: Mapping[Target, LockedTarget], torch: str, offers: Offers
+    ) -> dict[Target, LockedTarget] | None:
+        """Targets solved with an older torch; None where one of them can't be."""
+        found = {}
+        for target, locked in ahead.items():
+            choice = newest(self._task.request, self._catalog, target, locked.python, f"=={torch}", offers)
+            if not isinstance(choice, Choice):
+                return None
+            specs = self._specs(choice, choice.exact())
+            answer = await self._locked(choice, specs, self._job(choice, specs))
+            if answer is None:
+                return None
+            found[target] = answer
+        return found
 
     async def _one(self, choice: Choice | Refused) -> LockedTarget | Refused:
         if isinstance(choice, Refused):
@@ -150,7 +165,11 @@ class _Solver:
         wanted = read(self._task.request.torch, None, "conda")
         for name in names:
             package = before.package(name)
-            if name in FAMILY and package and not allows(wanted.specifier(CATALOG_NAMES.get(name, name)), package.version):
+            if (
+                name in FAMILY
+                and package
+                and not allows(wanted.specifier(CATALOG_NAMES.get(name, name)), package.version)
+            ):
                 return choice.exact()
         return tuple(found[name] for name in names) if before.build == choice.build else choice.exact()
 
@@ -180,9 +199,7 @@ class _Solver:
         names = {line.partition(" ")[0] for line in family}
         return (*family, *(line for line in lines if line.partition(" ")[0] not in names))
 
-    def _job(
-        self, choice: Choice, specs: tuple[str, ...], *, pinned: Packages = (), favored: Packages = ()
-    ) -> Job:
+    def _job(self, choice: Choice, specs: tuple[str, ...], *, pinned: Packages = (), favored: Packages = ()) -> Job:
         subdir = choice.target.subdir
         return Job(subdir, specs, virtual_packages(subdir, choice.build), pinned, favored)
 

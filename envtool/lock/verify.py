@@ -10,7 +10,6 @@ from rattler import BuildString, MatchSpec, PackageRecord
 
 from envtool.lock.model import LockedTarget, VirtualPackage
 
-
 _NAME = re.compile(r"(?:[^\s\[]+::)?([A-Za-z0-9_.-]+)")
 
 
@@ -41,7 +40,11 @@ def _problems(locked: LockedTarget) -> Iterator[str]:
         if package.subdir not in {locked.target.subdir, "noarch"}:
             yield f"{package.name} is for {package.subdir}"
         records[package.name] = PackageRecord(
-            package.name, package.version, BuildString.new_unchecked(package.build), package.build_number, package.subdir
+            package.name,
+            package.version,
+            BuildString.new_unchecked(package.build),
+            package.build_number,
+            package.subdir,
         )
     for spec in locked.specs:
         yield from _unmet(spec, records, "the spec")

@@ -1,0 +1,136 @@
+"""The lockfiles beside a spec, read and judged: ``envtool lock --check`` and ``--diff``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from envtool.errors import EXIT_FAILED, EXIT_OK, UsageError
+from envtool.fact import Fact
+
+if TYPE_CHECKING:
+    from envtool.cli.spec_option import Spec
+    from envtool.lock.model import Lockfile
+    from envtool.lock.pixi import Head
+    from envtool.lock.request import LockRequest
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Place(Fact):
+    """A spec and the folder of its lockfiles."""
+
+    spec: Spec
+    request: LockRequest
+    folder: str
+
+    @property
+    def spec_name(self) -> str:
+        """The spec's file, as the lockfiles name it."""
+        return os.path.basename(self.spec.path)
+
+    def text(self) -> str | None:
+        """The pixi.lock that is there."""
+        from envtool.lock.place import lock_path, read_text
+
+        return read_text(lock_path(self.folder))
+
+    def head(self) -> Head | None:
+        """Its comments."""
+        from envtool.lock.pixi import head
+        from envtool.lock.place import lock_path
+
+        text = self.text()
+        return head(text, short(lock_path(self.folder))) if text is not None else None
+
+    def lockfile(self) -> Lockfile | None:
+        """All of it."""
+        return read_lockfile(self.folder)
+
+
+def short(path: str) -> str:
+    """A path as one would type it here."""
+    try:
+        relative = os.path.relpath(path)
+    except (ValueError, OSError):  # another drive
+        return path
+    return relative if len(relative) < len(path) else path
+
+
+def read_lockfile(place: str) -> Lockfile | None:
+    """A lockfile, or the one in a folder; None where there is none."""
+    from envtool.lock import pixi
+    from envtool.lock.place import lock_path, read_text
+    from envtool.lock.read_v1 import ENDINGS, load_v1
+
+    path = lock_path(place) if os.path.isdir(place) else place
+    text = read_text(path)
+    if text is None:
+        return None
+    return load_v1(text, short(path)) if path.endswith(ENDINGS) else pixi.load(path, text, short(path))
+
+
+def check_lock(place: Place, as_json: bool) -> int:
+    """Is everything as the spec and pixi.lock say? The exit code tells."""
+    from envtool.lock.files import rendered
+    from envtool.lock.freshness import altered, stale
+    from envtool.lock.place import read_text, stray
+
+    head = place.head()
+    if head is None:
+        changes: tuple[str, ...] = (f"{short(place.folder)} holds no lockfile",)
+        lockfile = None
+    else:
+        changes = stale(place.request, head)
+        lockfile = place.lockfile()
+        assert lockfile is not None
+        expected = rendered(lockfile, place.spec_name)
+        found = {name: read_text(os.path.join(place.folder, name)) for name in expected}
+        changes += altered(expected, found)
+        changes += tuple(f"{n} is no longer part of the spec" for n in stray(place.folder, head.name, expected))
+    if as_json:
+        print_document("stale" if changes else "fresh", lockfile=lockfile, told=(changes, ()))
+    elif changes:
+        print("The lockfiles are not what the spec says:\n" + "\n".join(f"  {line}" for line in changes))
+        print("Run `envtool lock`, and commit what it writes.")
+    else:
+        print(f"The lockfiles in {short(place.folder)} are what {place.spec_name} says.")
+    return EXIT_FAILED if changes else EXIT_OK
+
+
+def diff_lock(place: Place, old: str, as_json: bool) -> int:
+    """What moved since another lockfile."""
+    from envtool.cli.lock_text import moved
+    from envtool.lock.difference import moves
+
+    before, now = read_lockfile(old), place.lockfile()
+    for lockfile, name in ((before, old), (now, place.folder)):
+        if lockfile is None:
+            raise UsageError(f"--diff: there is no lockfile at {short(name)}", hint="name a pixi.lock, or its folder")
+    assert before is not None
+    assert now is not None
+    found = moves(before, now)
+    if as_json:
+        print_document("different" if found else "same", lockfile=now, moved=found)
+    else:
+        out(moved(found, len(now.targets)))
+    return EXIT_OK
+
+
+# ── output ──
+
+
+def print_document(result: str, **told: object) -> None:
+    """The lock document on stdout."""
+    from envtool.lock.document import document
+    from envtool.report.json import dumps
+
+    sys.stdout.write(dumps(document(result, **told)))  # type: ignore[arg-type]
+
+
+def out(text: str) -> None:
+    """A text on stdout, in characters that it can show."""
+    from envtool.cli.terminal import style
+
+    sys.stdout.write(style().safe(text))

@@ -1,0 +1,46 @@
+"""A course, or a project, as a request to lock."""
+
+from __future__ import annotations
+
+from envtool.course import Course
+from envtool.errors import UsageError
+from envtool.lock.model import Target
+from envtool.lock.request import LockRequest, checked
+from envtool.versions import dotted, kind_of
+
+
+def request_of(course: Course, *, channels: tuple[str, ...] = (), exclude_newer: str | None = None) -> LockRequest:
+    """What to lock for a course; ``channels`` of the command line come in place of its own."""
+    from envtool.lock.cutoff import cutoff
+
+    cutoff(exclude_newer)
+    capability = course.gpu.compute_capability
+    return checked(LockRequest(
+        course.name, course.python, course.torch, course.packages, course.conda_packages, course.pip_packages,
+        course.pip_names, course.platforms, tuple(v for v in course.variants if kind_of(v) in {"cpu", "cuda"}),
+        channels or course.channels, course.gpu.driver, dotted(capability) if capability else None, exclude_newer,
+    ))  # fmt: skip
+
+
+def not_on_conda(course: Course) -> tuple[str, ...]:
+    """The variants of a course for which conda-forge builds no PyTorch: "rocm", "xpu"."""
+    return tuple(variant for variant in course.variants if kind_of(variant) not in {"cpu", "cuda"})
+
+
+def narrowed(request: LockRequest, platforms: tuple[str, ...], variants: tuple[str, ...]) -> tuple[Target, ...]:
+    """The targets that ``--platform`` and ``--variant`` leave; UsageError for one that the spec hasn't."""
+    for option, given, known in (
+        ("--platform", platforms, request.subdirs),
+        ("--variant", variants, request.variants),
+    ):
+        for one in given:
+            if one not in known:
+                key = "platforms" if option == "--platform" else "variants"
+                raise UsageError(
+                    f"{option} {one}: the spec has {', '.join(known) or 'none that conda builds'}",
+                    hint=f"name one of these, or add it to {key} in the spec",
+                )
+    return tuple(
+        target for target in request.targets
+        if (not platforms or target.subdir in platforms) and (not variants or target.variant in variants)
+    )  # fmt: skip

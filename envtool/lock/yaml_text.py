@@ -1,0 +1,27 @@
+"""YAML as lockfiles need it, written fast and always alike: block style, and quotes only where a reader could err."""
+
+from __future__ import annotations
+
+import json
+import re
+
+_PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_/.,+=<>!*|()\[\]@~^$&;:#% -]*")
+_HASH = re.compile(r"[0-9a-f]{32,64}")
+_WORDS = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null", "none"])
+
+
+def scalar(text: str) -> str:
+    """A string that YAML 1.1 and 1.2 read back as that string."""
+    if _HASH.fullmatch(text) and re.search("[a-df]", text):
+        return text
+    if _PLAIN.fullmatch(text) and ": " not in text and " #" not in text and not text.endswith((" ", ":")):
+        if text.lower() not in _WORDS:
+            return text
+    if text.isprintable():
+        return "'" + text.replace("'", "''") + "'"
+    return json.dumps(text)
+
+
+def sequence(key: str, values: tuple[str, ...] | list[str], indent: str = "") -> list[str]:
+    """``key:`` and one line for each value; nothing for no values."""
+    return [f"{indent}{key}:", *(f"{indent}- {scalar(value)}" for value in values)] if values else []
