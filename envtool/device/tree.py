@@ -67,6 +67,8 @@ class Reader:
             ast.Dict: self._dict,
             ast.List: self._list,
             ast.IfExp: self._choice,
+            ast.For: self._loop,
+            ast.comprehension: self._loop,
             ast.Compare: self._comparison,
             ast.Attribute: self._attribute,
             ast.Constant: self._text,
@@ -170,6 +172,11 @@ class Reader:
     def _choice(self, node: ast.IfExp) -> None:
         if id(node) not in self._words and asks_for_a_device(node.test):
             self._record(named(node, Context()))
+
+    def _loop(self, node: ast.For | ast.comprehension) -> None:
+        """``for device in ("cpu", "cuda")``: one after the other."""
+        if is_holder(last_name(node.target)) and isinstance(node.iter, ast.List | ast.Tuple):
+            self._record(naming for element in node.iter.elts for naming in named(element, Context(None)))
 
     # ── calls ────────────────────────────────────────────────────────────────────────────────────
 

@@ -97,7 +97,8 @@ def _named_in_call(node: ast.Call, context: Context) -> Iterator[Naming]:
         if text is not None and INDEXED.fullmatch(text):
             yield node.func.value, None
     elif function == "current_device":
-        yield node, None
+        if context.kind != SWITCH:  # `device = torch.cuda.current_device()` asks; `device=…` of a call moves there
+            yield node, None
     elif function == "device":
         alone = len(node.args) + len(node.keywords) == 1
         inner = Context(DEVICE if alone and context.kind else None, loose=context.loose)
