@@ -1,0 +1,256 @@
+"""What kind of fault it is: which variable, whose attribute, made where; then nothing more is said of that tensor."""
+
+import dis
+import os
+import sys
+
+import torch
+
+from . import frames, labels, telling
+
+CPU, UNDECIDED = labels.CPU, labels.UNDECIDED
+Module = torch.nn.Module
+
+
+def mixed(func, name, operands, wrong):
+    """Report the operands that CUDA would refuse, and let them pass from now on."""
+    stack = frames.users(2)
+    found = {o.argument: _described(o, stack) for o in operands[:8]}
+    culprit = _culprit(wrong, stack)
+    kind, owner = _kind(name, culprit, operands, stack)
+    _forgive(kind, wrong if kind not in ("index", "lengths") else operands)
+    other = next((o for o in operands if o is not culprit and o.label is not culprit.label), culprit)
+    place = frames.place(stack[0]) if stack else frames.place()
+    origin = labels.entry(culprit.tensor)
+    telling.fault(
+        kind,
+        place,
+        operation=_words(func),
+        device=_shown(culprit.label),
+        other_device=_shown(other.label),
+        name=found.get(culprit.argument) if culprit.argument in found else None,
+        other_name=_described(other, stack),
+        argument=culprit.argument,
+        owner=owner,
+        origin=_origin(origin),
+        maker=origin.maker if origin is not None else None,
+        stack=[frames.place(frame) for frame in stack[1:5]],
+        thread_backward=not stack,
+    )
+
+
+def _words(func):
+    return func._schema.name.split("::")[-1]
+
+
+def _shown(label):
+    return "cpu" if not labels.is_accelerator(label) else label
+
+
+def _origin(entry):
+    if entry is None or entry.origin is None:
+        return None
+    return frames.place(position=entry.origin)
+
+
+def _culprit(wrong, stack):
+    """Of several, the one that the user's code names: a weight of a layer is less telling than a batch."""
+    for operand in wrong:
+        if _described(operand, stack) is not None:
+            return operand
+    return wrong[0]
+
+
+def _described(operand, stack):
+    """What the innermost frames call this tensor: "labels", "self.mask"."""
+    address = labels.key(operand.tensor)
+    for frame in stack[:2]:
+        names = _names(frame, operand.tensor, address)
+        if names:
+            return names[0]
+    return None
+
+
+def _names(frame, tensor, address):
+    exact, shared = [], []
+    for name, value in list(frame.f_locals.items()):
+        if value is tensor:
+            exact.append(name)
+        elif isinstance(value, torch.Tensor) and labels.key(value) == address:
+            shared.append(name)
+        elif isinstance(value, Module):
+            for prefix, module in list(value.named_modules())[:500]:
+                start = "%s.%s" % (name, prefix) if prefix else name
+                shared += ["%s.%s" % (start, path) for path, one in _attributes(module) if labels.key(one) == address]
+        elif name == "self":
+            shared += ["%s.%s" % (name, path) for path, one in _attributes(value) if labels.key(one) == address]
+    return exact + shared
+
+
+def _attributes(owner):
+    """Tensors that an object holds: plain attributes, those in lists and dicts, parameters and buffers."""
+    try:
+        held = vars(owner)
+    except TypeError:
+        return
+    for name, value in list(held.items()):
+        if name in ("_parameters", "_buffers"):
+            for key, one in list(value.items()):
+                if isinstance(one, torch.Tensor):
+                    yield key, one
+        elif name.startswith("_") and isinstance(owner, Module) and name in _MODULE_OWN:
+            continue
+        elif isinstance(value, torch.Tensor):
+            yield name, value
+        elif isinstance(value, (list, tuple)):
+            for number, one in enumerate(value[:64]):
+                if isinstance(one, torch.Tensor):
+                    yield "%s[%d]" % (name, number), one
+        elif isinstance(value, dict):
+            for key, one in list(value.items())[:64]:
+                if isinstance(one, torch.Tensor):
+                    yield "%s[%r]" % (name, key), one
+
+
+_MODULE_OWN = frozenset(vars(Module()))
+
+
+def _kind(name, culprit, operands, stack):
+    """(kind, what owns the tensor)"""
+    if labels.is_accelerator(culprit.label):
+        return ("lengths" if name == "_pack_padded_sequence" else "index"), None
+    if any(os.sep + "optim" + os.sep in f for f in _torch_files()):
+        return "optimizer-state", None
+    address = labels.key(culprit.tensor)
+    modules = _modules()
+    for module in modules:
+        found = _in_module(module, culprit.tensor, address)
+        if found is not None:
+            return found
+    if culprit.writes:
+        return "in-place", None
+    entry = labels.entry(culprit.tensor)
+    maker = entry.maker if entry is not None else None
+    if maker == "torch.load":
+        return "checkpoint", None
+    if isinstance(culprit.tensor, torch.nn.Parameter):
+        return "module-not-moved", None
+    if maker is not None and maker.startswith("torch.") and maker not in ("torch.from_numpy",):
+        if entry.origin is not None and stack and _same_call(entry.origin, stack):
+            return "made-on-cpu", None
+    return "left-behind", None
+
+
+def _same_call(origin, stack):
+    """Was it made by a function that is still running?"""
+    file, line = origin
+    for frame in stack:
+        code = frame.f_code
+        if code.co_filename != file or code.co_name == "<module>":
+            continue
+        lines = [number for _, number in _lines(code)]
+        if lines and min(lines) <= line <= max(lines):
+            return True
+    return False
+
+
+def _lines(code):
+    return [(start, number) for start, number in dis.findlinestarts(code) if number]
+
+
+def _torch_files():
+    """The files of torch between here and the user's frame."""
+    frame, found = sys._getframe(2), []
+    while frame is not None and not frames.is_users(frame.f_code.co_filename):
+        found.append(frame.f_code.co_filename)
+        frame = frame.f_back
+    return found
+
+
+def _modules():
+    """The modules whose methods are running, innermost first, torch's own layers too."""
+    frame, found = sys._getframe(2), []
+    for _ in range(200):
+        if frame is None:
+            break
+        if frame.f_code.co_argcount:
+            one = frame.f_locals.get(frame.f_code.co_varnames[0])
+            if isinstance(one, Module) and not any(one is other for other in found):
+                found.append(one)
+        frame = frame.f_back
+    return found
+
+
+def _in_module(module, tensor, address):
+    for name, one in list(module.__dict__.get("_parameters", {}).items()):
+        if one is not None and labels.key(one) == address:
+            return _parameter_kind(module, name)
+    for name, one in list(module.__dict__.get("_buffers", {}).items()):
+        if one is not None and labels.key(one) == address:
+            return _parameter_kind(module, name)
+    for path, one in _attributes(module):
+        if labels.key(one) == address:
+            known = isinstance(one, torch.nn.Parameter)
+            return ("parameter-in-a-list" if known else "attribute"), {
+                "class": type(module).__name__,
+                "name": path,
+                "trained": bool(one.requires_grad),
+            }
+    return None
+
+
+def _parameter_kind(module, name):
+    """A registered one stays behind where the whole module does, or where its module is in a plain list."""
+    for holder, path in _plain_holders(module):
+        return "module-in-a-list", {"class": type(holder).__name__, "name": path, "holds": type(module).__name__}
+    return "module-not-moved", {"class": type(module).__name__, "name": name}
+
+
+def _plain_holders(module):
+    frame = sys._getframe(2)
+    while frame is not None:
+        if frame.f_code.co_argcount:
+            one = frame.f_locals.get(frame.f_code.co_varnames[0])
+            if isinstance(one, Module) and one is not module:
+                for name, value in list(vars(one).items()):
+                    if name in _MODULE_OWN:
+                        continue
+                    values = value.values() if isinstance(value, dict) else value
+                    if isinstance(value, (list, tuple, dict)) and any(_holds(v, module) for v in values):
+                        yield one, name
+        frame = frame.f_back
+
+
+def _holds(value, module):
+    return isinstance(value, Module) and any(one is module for one in value.modules())
+
+
+def _forgive(kind, operands):
+    """From now on these pass, and with a weight its whole model: one cause, one report."""
+    for operand in operands:
+        _release(operand.tensor)
+    if kind not in ("module-not-moved", "module-in-a-list", "parameter-in-a-list"):
+        return
+    for module in _modules():
+        for one in _weights(module):
+            _release(one)
+
+
+def _weights(module):
+    for part in module.modules():
+        for one in list(part.__dict__["_parameters"].values()) + list(part.__dict__["_buffers"].values()):
+            if one is not None:
+                yield one
+        for value in list(vars(part).values()):
+            values = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+            for one in list(values)[:64]:
+                if isinstance(one, torch.nn.Parameter):
+                    yield one
+                elif isinstance(one, Module) and not any(one is known for known in part._modules.values()):
+                    for weight in _weights(one):
+                        yield weight
+
+
+def _release(tensor):
+    if labels.label(tensor) is CPU:
+        labels.put(tensor, UNDECIDED)
