@@ -73,6 +73,30 @@ def project(
     return _made("project", chosen, output_dir, dry_run)
 
 
+@command.command("course")
+@click.argument("name", required=False)
+@click.option(
+    "--envtool", "source", metavar="SPEC", default="envtool",
+    help="What students' pip installs envtool from: a requirement, a URL or a path. Default: envtool.",
+)  # fmt: skip
+@answers
+def course(
+    name: str | None, source: str, output_dir: str, no_input: bool, dry_run: bool, **given: str | bool | None
+) -> int:
+    """Make a course: a repository that students clone and set up with one command.
+
+    It holds envtool.toml, the start script, the set-up page, a project as the
+    template of the assignments, and CI that tries it all out each week.
+    """
+    from envtool.scaffold.names import checked_project, checked_source
+
+    asking = _asks(no_input)
+    source = checked_source(source)
+    name = _name("course", name, asking, checked_project)
+    chosen = {"project": name, "envtool": source, **_answers("course", given, asking)}
+    return _made("course", chosen, output_dir, dry_run)
+
+
 # ── asking ───────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -52,6 +52,29 @@ def checked_package(name: str) -> str:
     return name
 
 
+def checked_source(text: str) -> str:
+    """What pip installs envtool from, with {extras} where the extras go, or UsageError.
+
+    It becomes part of a program, so what could end a piece of text there is refused.
+    """
+    wrong = "--envtool: {!r} can't be installed from: {}".format
+    hint = "give a requirement such as envtool==1.2, a URL without a password, or a path"
+    if not text.isprintable() or not text.strip() or set(text) & set("\"'\\{}$`"):
+        raise UsageError(wrong(text, "it is empty, or has quotes, braces or control characters"), hint=hint)
+    if "://" in text:
+        if "@" in text.split("://", 1)[1].split("/", 1)[0] and not text.startswith("git+ssh://"):
+            raise UsageError(
+                "--envtool: the URL has a name or a password in it, and all students would see it", hint=hint
+            )
+        return f"envtool{{extras}} @ {text}"
+    if "/" in text or text.endswith((".whl", ".tar.gz", ".zip")):
+        return f"{text}{{extras}}"
+    name = re.match(r"envtool(?![\w-])", text)
+    if name is None or "[" in text:
+        raise UsageError(wrong(text, "it names neither envtool nor a file"), hint=hint)
+    return f"envtool{{extras}}{text[len('envtool') :]}"
+
+
 def suggestion(name: str) -> str:
     """A name that is allowed, as near to this one as can be."""
     plain = unicodedata.normalize("NFKD", name.casefold()).encode("ascii", "ignore").decode()

@@ -11,8 +11,9 @@ def test_the_environment_variable_goes_before_the_line(monkeypatch):
     assert get_device() == torch.device(KINDS[-1])
 
 
-def test_auto_finds_a_device_and_says_which(monkeypatch, capsys):
-    monkeypatch.setenv("DEVICE", "auto")
+@pytest.mark.parametrize("name", ["auto", " auto "])
+def test_auto_finds_a_device_and_says_which(name, monkeypatch, capsys):
+    monkeypatch.setenv("DEVICE", name)
     assert get_device().type in KINDS
     assert "this runs on" in capsys.readouterr().out
 

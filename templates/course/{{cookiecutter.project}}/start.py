@@ -1,0 +1,80 @@
+"""Everything for this course, with one command: `python3 start.py` (on Windows: `py start.py`).
+
+It puts envtool into the folder .envtool, lets it make the environment .venv that envtool.toml asks for, and adds the
+assignments. Run it again at any time: what is right already stays as it is. With arguments it runs envtool:
+`python3 start.py doctor`.
+"""
+
+import glob
+import os
+import shutil
+import subprocess
+import sys
+
+ENVTOOL = "{{ cookiecutter.envtool }}"  # what pip installs
+EXTRAS = {"catalog": "[catalog,install]", "init": "[init,install]", "lock": "[lock,install]"}
+HERE = os.path.dirname(os.path.abspath(__file__))
+BIN = "Scripts" if os.name == "nt" else "bin"
+
+
+def main(arguments):
+    if sys.version_info < (3, 10):
+        found = "%d.%d" % sys.version_info[:2]
+        sys.exit("This needs Python 3.10 or newer, and this is %s. Get one: https://www.python.org/downloads/" % found)
+    if arguments:
+        sys.exit(subprocess.call([envtool(arguments[0]), *arguments]))
+    os.chdir(HERE)
+    run(envtool("install"), "install")
+    for project in sorted(glob.glob("*/pyproject.toml")):
+        add(os.path.dirname(project))
+    run(envtool("doctor"), "doctor", "--python", ".venv")
+    activate = r".venv\Scripts\activate" if os.name == "nt" else "source .venv/bin/activate"
+    print("\nReady. In each new terminal, first:\n\n    %s" % activate)
+
+
+def envtool(verb):
+    """The path of envtool, which is installed first where it isn't there."""
+    folder = os.path.join(HERE, ".envtool")
+    python = os.path.join(folder, BIN, "python")
+    if not works(python):
+        shutil.rmtree(folder, ignore_errors=True)
+        print("making %s ..." % folder, flush=True)
+        run(sys.executable, "-m", "venv", folder)
+    program = os.path.join(folder, BIN, "envtool")
+    extras = EXTRAS.get(verb, "[install]")
+    what = ENVTOOL.replace("{extras}", extras)
+    note = os.path.join(folder, "installed.txt")
+    done = open(note, encoding="utf-8").read().splitlines() if os.path.exists(note) else []
+    if what not in done:
+        print("installing %s ..." % what, flush=True)
+        run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", what)
+        with open(note, "a", encoding="utf-8") as file:
+            file.write(what + "\n")
+    return program
+
+
+def works(python):
+    try:
+        return subprocess.call([python, "-I", "-c", "import pip"], stderr=subprocess.DEVNULL) == 0
+    except OSError:
+        return False
+
+
+def add(project):
+    """Make the code of an assignment importable; what it needs is in .venv already."""
+    pip = [os.path.join(HERE, ".envtool", BIN, "python"), "-m", "pip", "--python", ".venv"]
+    run(*pip, "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--editable", project)
+
+
+def run(*command):
+    """Run a program; where it fails, this ends with its exit code."""
+    code = subprocess.call(command)
+    if code != 0:
+        sys.exit(code)
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except KeyboardInterrupt:
+        sys.exit(130)
