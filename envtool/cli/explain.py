@@ -57,9 +57,9 @@ def _explain_test(code: str, *, as_json: bool) -> int:
         raise UsageError(f"there is no smoke test called {code!r}", hint=hint)
     if as_json:
         from envtool.report.json import dumps
-        from envtool.report.smoke import test_to_json
+        from envtool.report.smoke import page_to_json
 
-        sys.stdout.write(dumps({"schema": "envtool.explanation/1", "code": code, "test": test_to_json(test)}))
+        sys.stdout.write(dumps({"schema": "envtool.explanation/1", "code": code, "test": page_to_json(test)}))
     else:
         from envtool.cli.terminal import style
         from envtool.report.smoke import render_page

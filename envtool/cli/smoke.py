@@ -143,9 +143,9 @@ def list_tests(*, as_json: bool) -> int:
     found = tests(sys.executable)
     if as_json:
         from envtool.report.json import dumps
-        from envtool.report.smoke import tests_to_json
+        from envtool.report.smoke import list_to_json
 
-        sys.stdout.write(dumps(tests_to_json(found)))
+        sys.stdout.write(dumps(list_to_json(found)))
         return EXIT_OK
     from envtool.cli.terminal import style
     from envtool.report.smoke import render_list

@@ -59,12 +59,12 @@ def _verdict_to_json(outcome: SmokeVerdict) -> Json:
     }
 
 
-def tests_to_json(tests: Sequence[SmokeTest]) -> dict[str, Json]:
+def list_to_json(tests: Sequence[SmokeTest]) -> dict[str, Json]:
     """What ``smoke --list --json`` prints, schema ``envtool.smoke-tests/1``."""
-    return {"schema": TESTS_SCHEMA, "tests": [test_to_json(test) for test in tests]}
+    return {"schema": TESTS_SCHEMA, "tests": [page_to_json(test) for test in tests]}
 
 
-def test_to_json(test: SmokeTest) -> dict[str, Json]:
+def page_to_json(test: SmokeTest) -> dict[str, Json]:
     """One test, as its verdict will name it."""
     return {
         "code": CODE + test.code,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from envtool.errors import ToolError, UsageError
-from envtool.smoke.events import Asked, Event, report_of, started, tests_of
+from envtool.smoke.events import Asked, Event, announced, report_of, started
 from envtool.smoke.runner import HINT, listen
 from envtool.smoke_report import SmokeReport, SmokeTest
 
@@ -48,7 +48,7 @@ def _last(stderr: str) -> str:
 def tests(python: str) -> tuple[SmokeTest, ...]:
     """Every test, as the runner lists them: any Python from 3.8 on will do, with or without torch."""
     heard = listen(python, ["--list", "--events"], timeout=TIMEOUT)
-    found = next((tests_of(event) for event in heard.events if event["event"] == "tests"), ())
+    found = next((announced(event) for event in heard.events if event["event"] == "tests"), ())
     if not found:
         raise ToolError(f"the smoke tests can't be listed with {python}: {heard.ending}", hint=HINT)
     return found

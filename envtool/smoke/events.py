@@ -36,10 +36,10 @@ def event_of(line: str) -> Event | None:
 
 def started(events: Iterable[Event]) -> bool:
     """Did the runner say which tests it runs?"""
-    return any(event["event"] == "hello" and tests_of(event) for event in events)
+    return any(event["event"] == "hello" and announced(event) for event in events)
 
 
-def tests_of(event: Event) -> tuple[SmokeTest, ...]:
+def announced(event: Event) -> tuple[SmokeTest, ...]:
     """The tests of a list in the event, each code once."""
     rows = event.get("tests")
     found: dict[str, SmokeTest] = {}
@@ -64,8 +64,8 @@ def _test(row: Json) -> SmokeTest | None:
 def report_of(events: Iterable[Event], asked: Asked, ending: str) -> SmokeReport:
     """The whole report; ``ending`` says in words how the runner ended, for the tests that it still owed."""
     events = list(events)
-    hello = next((event for event in events if event["event"] == "hello" and tests_of(event)), None)
-    tests = tests_of(hello) if hello is not None else ()
+    hello = next((event for event in events if event["event"] == "hello" and announced(event)), None)
+    tests = announced(hello) if hello is not None else ()
     ended: dict[str, Event] = {}
     for event in events:
         if event["event"] == "end" and (code := text_of(event, "code")) is not None:

@@ -129,7 +129,7 @@ def family_lines(verdicts):
             continue
         worst = next(status for status in SEVERITY if status in found)
         words = {"pass": "passed", "skip": "skipped", "fail": "failed", "warn": "with a warning", "unknown": "not run"}
-        parts = ["%d %s" % (found.count(status), words[status]) for status in words if status in found]
+        parts = ["%d %s" % (found.count(status), words[status]) for status in SEVERITY if status in found]
         seconds = sum(one["seconds"] or 0.0 for one in mine)
         rows.append("%-5s %-10s %-32s %6.1f s" % (MARKS[worst], family, ", ".join(parts), seconds))
     rows += [hanging("--    ", "%s: skipped, %s" % (", ".join(names), why)) for why, names in left_out.items()]
