@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import signal
 import sys
 import textwrap
 import time
@@ -203,9 +202,7 @@ def main(arguments):
 
 
 def run(tests, asked):
-    for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", None)):
-        if number is not None:
-            signal.signal(number, supervisor.interrupt)
+    supervisor.listen_for_the_end()
     report = Report(tests)
 
     def tell(event):

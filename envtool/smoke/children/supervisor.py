@@ -354,5 +354,15 @@ def no_core_files():
         pass
 
 
+ENDINGS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
+
+
+def listen_for_the_end():
+    for number in ENDINGS:
+        signal.signal(number, interrupt)
+
+
 def interrupt(number, frame):
+    for one in ENDINGS:  # a second one must not break off the tidying
+        signal.signal(one, signal.SIG_IGN)
     raise Interrupted()
