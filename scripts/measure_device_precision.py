@@ -5,6 +5,7 @@
 
 CLONES holds a work tree of each repository, as OWNER__NAME or OWNER/NAME, at the commit in the labels. A label is
 `yes` (the line names a device), `cpu` (it names the CPU only to bring a result back or to load a file there) or `no`.
+The set is `tuned` where the rules were made with a look at the repository, `held-out` where it was labelled afterwards.
 """
 
 from __future__ import annotations
@@ -48,13 +49,13 @@ class Tally:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
-def read_labels() -> dict[tuple[str, str], dict[Spot, str]]:
-    found: dict[tuple[str, str], dict[Spot, str]] = {}
+def read_labels() -> dict[tuple[str, str, str], dict[Spot, str]]:
+    found: dict[tuple[str, str, str], dict[Spot, str]] = {}
     with open(LABELS, encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             spot = (row["path"], int(row["cell"]) if row["cell"] else None, int(row["line"]))
             assert row["label"] in ("yes", "cpu", "no"), row
-            found.setdefault((row["repository"], row["commit"]), {})[spot] = row["label"]
+            found.setdefault((row["set"], row["repository"], row["commit"]), {})[spot] = row["label"]
     return found
 
 
@@ -105,14 +106,15 @@ def main() -> int:
     parser.add_argument("clones", metavar="CLONES")
     parser.add_argument("--list", action="store_true", help="also each line that was judged wrongly")
     options = parser.parse_args()
-    total = Tally()
+    sets: dict[str, Tally] = {}
     print(
-        "| repository | files | places | not read | right | of them to the CPU | wrong | missed | told as unread | rightly silent | s |"
+        "| repository | files | places | not read | right | of them to the CPU | wrong | missed | told as unread "
+        "| rightly silent | s |"
     )
     print("|---" * 11 + "|")
-    start = os.getcwd()
-    for (repository, commit), labels in read_labels().items():
-        folder = folder_of(os.path.join(start, options.clones), repository, commit)
+    clones = os.path.abspath(options.clones)
+    for (name, repository, commit), labels in read_labels().items():
+        folder = folder_of(clones, repository, commit)
         if folder is None:
             continue
         os.chdir(folder)
@@ -121,17 +123,20 @@ def main() -> int:
         tally = judge(found, labels, repository)
         tally.seconds = time.perf_counter() - begun
         print(row(f"{repository} `{commit[:10]}`", tally))
+        sets.setdefault(name, Tally()).add(tally)
+    total = Tally()
+    for name, tally in sets.items():
+        print(row(f"all that are {name}", tally))
         total.add(tally)
-    os.chdir(start)
-    print(row("all", total))
-    right = total.right + total.right_cpu
-    print(f"\nprecision: {share(right, right + len(total.wrong))}")
-    print(f"recall: {share(right, right + len(total.missed))}, and {len(total.told)} lines that it says it can't read")
+    for name, tally in sets.items():
+        right = tally.right + tally.right_cpu
+        print(f"\n{name}: precision {share(right, right + len(tally.wrong))}", end="")
+        print(f"; recall {share(right, right + len(tally.missed))}; told as unread: {len(tally.told)}")
     if options.list:
         for word, lines in (("wrong", total.wrong), ("missed", total.missed), ("told", total.told)):
             for line in lines:
                 print(f"{word}: {line}")
-    return 0 if right else 1
+    return 0 if total.right else 1
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ TENSOR_TYPE = re.compile(r"torch\.(?:cuda|mps|xpu|hpu)\.\w*Tensor")
 VISIBLE = re.compile(r"(?:CUDA|HIP|ROCR|GPU|ASCEND|HABANA)_(?:RT_)?VISIBLE_(?:DEVICES|MODULES)")
 # Text without any of these holds no device, whatever else it holds; what can't be parsed then needs no parsing.
 WORTH_PARSING = re.compile(
-    rf"{'|'.join(FAMILIES)}|gpu|tpu|[Dd]evice|DEVICE|[\"']auto[\"']|\.to\(\s*-?\d|CUDA_VISIBLE|HIP_VISIBLE"
+    rf"cuda|CUDA|(?<![a-zA-Z])(?:{'|'.join((*FAMILIES, *LOOSE))})s?(?![a-zA-Z])"
+    r"|[Dd]ev(?:ice)?(?![a-z])|[Dd]evices|DEVICE|accelerator|map_loc|VISIBLE_|[\"']auto[\"']|\.to\(\s*-?\d"
 )
 
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")

@@ -251,7 +251,7 @@ class Reader:
     # ── devices wherever they stand, and words that are none ─────────────────────────────────────
 
     def _attribute(self, node: ast.Attribute) -> None:
-        if node.attr.endswith("Tensor") and id(node) not in self._words:
+        if node.attr.endswith("Tensor") and isinstance(node.ctx, ast.Load) and id(node) not in self._words:
             if TENSOR_TYPE.fullmatch(dotted(node, self.around.aliases)):
                 self._record([(node, None)])
 
