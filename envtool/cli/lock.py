@@ -150,7 +150,9 @@ def _targets(place: Place, wish: _Wish, before: Lockfile | None) -> tuple[Target
     from envtool.lock.from_course import narrowed
 
     targets = narrowed(place.request, wish.platforms, wish.variants)
-    if before is None or wish.upgrade or wish.updates or place.request.exclude_newer:
+    if before is not None and wish.updates:
+        return tuple(target for target in targets if before.target(target))
+    if before is None or wish.upgrade or place.request.exclude_newer:
         return targets
     known = {one.target: one.fingerprint for one in before.targets}
     if not wish.platforms and not wish.variants:  # who names one that was left out wants it tried again

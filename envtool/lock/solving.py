@@ -10,8 +10,9 @@ from envtool.catalog import Catalog
 from envtool.errors import ToolError, UsageError
 from envtool.fact import Fact
 from envtool.lock.choose import FAMILY, Choice, Offers, Refused, build_kind, choose, newest
-from envtool.lock.engine import Engine, Job, Unsolvable
+from envtool.lock.engine import Engine, Job, Unsolvable, cores
 from envtool.lock.model import LockedPackage, LockedTarget, Lockfile, Target
+from envtool.lock.pip_part import uv_program, with_wheels
 from envtool.lock.reasons import explain
 from envtool.lock.request import LockRequest
 from envtool.lock.requirements import conda_lines
@@ -58,7 +59,7 @@ async def _solved(task: Task, catalog: Catalog, mirrors: Mapping[str, str], tell
     choices = choose(task.request, task.targets, catalog, offers, _held(task))
     solver = _Solver(task, catalog, engine, tell)
     answers = await solver.all(choices)
-    answers = await solver.in_step(answers, offers)
+    answers = await solver.with_pip(await solver.in_step(answers, offers))
     locked = tuple(answer for answer in answers.values() if isinstance(answer, LockedTarget))
     refused = tuple(answer for answer in answers.values() if isinstance(answer, Refused))
     notes = [note for choice in choices.values() if isinstance(choice, Choice) for note in choice.notes]
@@ -126,6 +127,25 @@ class _Solver:
                 return None
             found[target] = answer
         return found
+
+    async def with_pip(self, answers: Answers) -> Answers:
+        """Each target with its pip section."""
+        request = self._task.request
+        if not request.pip_packages:
+            return answers
+        program = uv_program()  # once: to look for it in several threads at a time is not safe
+        seats = asyncio.Semaphore(cores())
+
+        async def one(answer: LockedTarget | Refused) -> LockedTarget | Refused:
+            if isinstance(answer, Refused):
+                return answer
+            before = self._task.before.target(answer.target) if self._task.before else None
+            kept = tuple(w for w in before.wheels if w.name not in self._task.moving) if before else ()
+            async with seats:
+                return await asyncio.to_thread(with_wheels, answer, request, program, kept)
+
+        found = await asyncio.gather(*(one(answer) for answer in answers.values()))
+        return dict(zip(answers, found, strict=True))
 
     async def _one(self, choice: Choice | Refused) -> LockedTarget | Refused:
         if isinstance(choice, Refused):
@@ -242,7 +262,7 @@ def moved_names(before: Lockfile | None, updates: tuple[str, ...]) -> tuple[str,
         return ()
     if before is None:
         raise UsageError("there is no lockfile to update yet", hint="`envtool lock` makes it")
-    locked = {package.name for target in before.targets for package in target.packages}
+    locked = {one.name for target in before.targets for one in (*target.packages, *target.wheels)}
     found = []
     for text in updates:
         name = {"torch": "pytorch"}.get(text.lower(), text.lower())
