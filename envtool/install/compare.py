@@ -11,7 +11,7 @@ from envtool.fact import Fact
 from envtool.install.installed import Installed
 from envtool.install.order import is_same
 from envtool.plan import Pin, Plan
-from envtool.versions import kind_of
+from envtool.versions import kind_of, public
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -45,18 +45,23 @@ def lacks(
 
 def _of_pin(plan: Plan, pin: Pin, found: Installed | None, builds: tuple[Build, ...]) -> Lack | None:
     if found is None:
-        return Lack(pin.package, "not installed")
+        return Lack(pin.package, f"{pin.full} is not installed")
     if found.copies > 1:
         return Lack(pin.package, f"installed {found.copies} times over", force=True)
-    if not is_same(found.version, pin.full):
-        return Lack(pin.package, f"{found.version} is installed")
     build = next((one for one in builds if one.package == pin.package), None)
     if build is None:
         return Lack(pin.package, "its files are not there", force=True)
+    # The same build may come from PyPI as 2.13.0 and from the PyTorch index as 2.13.0+cu130.
+    if not is_same(found.version, pin.full) and not (
+        is_same(public(found.version), pin.version) and build.variant == plan.variant
+    ):
+        return Lack(pin.package, f"{found.version} is installed, {pin.full} is wanted")
     wrong = build.variant is not None and build.variant != plan.variant
     # The files of a companion may name another CUDA than torch's, a minor apart; another kind they may not.
     if wrong and (pin.package == "torch" or kind_of(str(build.variant)) != kind_of(plan.variant)):
-        return Lack(pin.package, f"the build for {build.variant} is installed", force=True)
+        return Lack(
+            pin.package, f"the build for {build.variant} is installed, that for {plan.variant} is wanted", force=True
+        )
     return None
 
 

@@ -69,8 +69,10 @@ class Question(Fact):
     files: tuple[str, ...]
     sources: Sources
     python: str
+    python_version: str
     installed: Mapping[str, str]
     force: frozenset[str] = frozenset()
+    platform: str | None = None  # uv's name of another machine's; None where ``python`` is asked
 
     @property
     def lines(self) -> list[str]:

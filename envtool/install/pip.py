@@ -35,12 +35,12 @@ class Pip(Fact):
 
     def make(self, path: str, python: str, sources: Sources) -> tuple[Command, ...]:
         """Make an environment; an old Python's pip is brought up to date in it."""
-        made = self._command((python, "-m", "venv", path))
+        made = self.command((python, "-m", "venv", path))
         if self.version >= _FULLY_ABLE or sources.offline:
             return (made,)
         program = os.path.join(path, *(("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")))
         update = (program, "-m", "pip", "install", "--upgrade", "pip")
-        return made, self._command(update, sources)
+        return made, self.command(update, sources)
 
     def solve(self, question: Question, folder: str) -> Command:
         """Work out what has to be installed, with files and hashes, into ``report.json`` in ``folder``."""
@@ -50,13 +50,13 @@ class Pip(Fact):
         words += [*([] if question.installed else ["--ignore-installed"]), "--requirement", wanted]
         words += [word for file in question.files for word in ("--requirement", file)]
         words += [word for package in FAMILY for word in ("--only-binary", package)]
-        return self._command(tuple(words), question.sources, question.plan)
+        return self.command(tuple(words), question.sources, question.plan)
 
     def again(self, question: Question, folder: str, pins: tuple[str, ...]) -> Command:
         """Ask for the files of packages that pip thinks are there already, into the same ``report.json``."""
         words = (question.python, "-m", "pip", "install", "--dry-run", "--report", os.path.join(folder, "report.json"),
                  "--no-color", "-v", "--no-deps", "--ignore-installed", "--only-binary", ":all:", *pins)  # fmt: skip
-        return self._command(words, question.sources, question.plan)
+        return self.command(words, question.sources, question.plan)
 
     def solved(self, question: Question, folder: str) -> tuple[Package, ...]:
         """What ``solve`` found."""
@@ -67,13 +67,14 @@ class Pip(Fact):
         exact = os.path.join(folder, "exact.txt")
         write_text(exact, with_hashes(packages))
         head = (question.python, "-m", "pip", "install", "--no-deps", "--force-reinstall")
-        command = self._command((*head, "--requirement", exact), question.sources, question.plan)
+        command = self.command((*head, "--requirement", exact), question.sources, question.plan)
         shown = (*head, *(requirement(p) for p in packages), *self._flags(question.sources, question.plan, show=True))
         return Command(command.words, command.environ, shown)
 
     # ── settings ─────────────────────────────────────────────────────────────────────────────────
 
-    def _command(self, words: tuple[str, ...], sources: Sources = NO_SOURCES, plan: Plan | None = None) -> Command:
+    def command(self, words: tuple[str, ...], sources: Sources = NO_SOURCES, plan: Plan | None = None) -> Command:
+        """A line, with the settings that belong to it."""
         environ: dict[str, str | None] = dict(_OURS)
         is_pip = "pip" in words[1:3]
         if sources.index_url and not sources.offline:

@@ -29,6 +29,17 @@ class Place(Fact):
     active: bool = False
 
 
+def place_path(into: str | None, cwd: str, environ: Mapping[str, str], own_prefix: str) -> str:
+    """Where that folder is, whatever is there now."""
+    active = environ.get("VIRTUAL_ENV") if into is None else None
+    named = into or (active if active and _is_venv(active) and not same(active, own_prefix) else DEFAULT)
+    return os.path.realpath(os.path.join(cwd, os.path.expanduser(named)))
+
+
+def _is_venv(folder: str) -> bool:
+    return os.path.isfile(os.path.join(folder, "pyvenv.cfg"))
+
+
 def find_place(into: str | None, cwd: str, environ: Mapping[str, str], own_prefix: str) -> Place:
     """The folder that is meant, if it may be changed; UsageError or ToolError says why it may not.
 
@@ -40,7 +51,7 @@ def find_place(into: str | None, cwd: str, environ: Mapping[str, str], own_prefi
             raise UsageError("--into needs a folder, and got none", hint=NAME_ANOTHER)
         return _checked(into, cwd, own_prefix)
     active = environ.get("VIRTUAL_ENV")
-    if active and os.path.isfile(os.path.join(active, "pyvenv.cfg")) and not same(active, own_prefix):
+    if active and _is_venv(active) and not same(active, own_prefix):
         found = _checked(active, cwd, own_prefix)
         return Place(found.path, found.shown, found.there, found.python, None, active=True)
     found = _checked(DEFAULT, cwd, own_prefix)

@@ -29,7 +29,9 @@ class Line(Fact):
     @property
     def place(self) -> str:
         """Where it stands, in words."""
-        return f"{self.file}, line {self.number}" if self.file else "the command line"
+        if self.file is None:
+            return "the command line"
+        return f"{self.file}, line {self.number}" if self.number else self.file
 
 
 def read_files(files: tuple[str, ...], *, depth: int = 0) -> tuple[Line, ...]:
@@ -45,9 +47,9 @@ def read_files(files: tuple[str, ...], *, depth: int = 0) -> tuple[Line, ...]:
     return tuple(found)
 
 
-def named(texts: tuple[str, ...]) -> tuple[Line, ...]:
-    """Requirements of the command line."""
-    lines = tuple(_line(text, None, 0) for text in texts)
+def named(texts: tuple[str, ...], file: str | None = None) -> tuple[Line, ...]:
+    """Requirements of the command line, or of a file that has no lines of its own for them."""
+    lines = tuple(_line(text, file, 0) for text in texts)
     for line in lines:
         if line.name is None:
             raise UsageError(f"{line.text!r} is not a requirement", hint="write it as in 'torch==2.8.0' or pandas")

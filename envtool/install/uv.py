@@ -52,14 +52,17 @@ class Uv(Fact):
         """Work out every package, with its file and hash, into ``pylock.toml`` in ``folder``."""
         wanted, answer = os.path.join(folder, "wanted.in"), os.path.join(folder, "pylock.toml")
         write_text(wanted, "\n".join([*question.lines, ""]))
-        write_text(answer, _preferences(question.installed))
+        if question.installed:
+            write_text(answer, _preferences(question.installed))
         words = ["pip", "compile", wanted, *question.files, "--format", "pylock.toml", "--no-header", "--quiet"]
         words += [word for package in FAMILY for word in ("--only-binary", package)]
         words += ["--output-file", answer, *self._for_python(question)]
         return self._command(tuple(words), question.sources, question.plan)
 
     def _for_python(self, question: Question) -> list[str]:
-        return ["--python", question.python]
+        if question.platform is None:
+            return ["--python", question.python]
+        return ["--python-version", question.python_version, "--python-platform", question.platform]
 
     def solved(self, question: Question, folder: str) -> tuple[Package, ...]:
         """What ``solve`` found, all of it."""

@@ -32,7 +32,7 @@ def render(plan: Plan, machine: Machine, shown: Shown, style: Style) -> str:
     packages = ", ".join(f"{name} {version}" for name, version in plan.packages.items())
     lines = [
         hanging(f"{'Chosen':<{LEAD}}", packages, width),
-        hanging(f"{'Build':<{LEAD}}", _build(plan), width),
+        hanging(f"{'Build':<{LEAD}}", build_line(plan), width),
         hanging(f"{'For':<{LEAD}}", _machine(machine), width),
     ]
     if shown.outlook:
@@ -51,7 +51,8 @@ def _warnings(warnings: Sequence[str], style: Style, width: int, *, newer_told: 
     return lines
 
 
-def _build(plan: Plan) -> str:
+def build_line(plan: Plan) -> str:
+    """The variant in words, and where it comes from."""
     places = {"pypi": "PyPI", "conda-forge": "conda-forge"}
     place = plan.index_url or places.get(plan.source, plan.source)
     return f"{_variant(plan)} from {place}"

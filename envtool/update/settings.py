@@ -37,11 +37,8 @@ def shown(url: str) -> str:
 
 def find_settings(environ: Mapping[str, str], folder: str, *, chosen: str | None = None) -> Settings:
     """The first that is told: the option, the environment, pip's files, uv's files, PyPI."""
-    pip = _pip_files(environ)
-    certificates = next((path for path in (
-        environ.get("PIP_CERT"), pip.get("cert", ("", ""))[0], environ.get("REQUESTS_CA_BUNDLE"),
-        environ.get("CURL_CA_BUNDLE"), environ.get("SSL_CERT_FILE"),
-    ) if path), None)  # fmt: skip
+    pip = pip_settings(environ)
+    certificates = told_certificates(environ)
     for url, told_by in _told(environ, folder, pip, chosen):
         if not urlsplit_or_none(url):
             message = f"{told_by} names {shown(url)} as the package index; only http and https can be read"
@@ -50,6 +47,21 @@ def find_settings(environ: Mapping[str, str], folder: str, *, chosen: str | None
     from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
     return Settings(PYPI_SIMPLE_ENDPOINT.rstrip("/"), "default", certificates)
+
+
+def told_certificates(environ: Mapping[str, str]) -> str | None:
+    """The bundle of certificates that pip's settings or the environment name, None for the usual ones."""
+    return next((path for path in (
+        environ.get("PIP_CERT"), pip_settings(environ).get("cert", ("", ""))[0], environ.get("REQUESTS_CA_BUNDLE"),
+        environ.get("CURL_CA_BUNDLE"), environ.get("SSL_CERT_FILE"),
+    ) if path), None)  # fmt: skip
+
+
+def uv_names_an_index(environ: Mapping[str, str], folder: str) -> bool:
+    """Do uv's own settings say which package index to use?"""
+    if environ.get("UV_DEFAULT_INDEX") or environ.get("UV_INDEX_URL"):
+        return True
+    return not environ.get("UV_NO_CONFIG") and next(_uv_files(environ, folder), None) is not None
 
 
 def urlsplit_or_none(url: str) -> str | None:
@@ -83,7 +95,7 @@ def _named(text: str) -> bool:
 # ── pip ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _pip_files(environ: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+def pip_settings(environ: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     """The values of pip's files and where they stand; a later file overrides an earlier one."""
     import configparser
 

@@ -1,0 +1,253 @@
+"""The work itself: solve, announce, check the room, change, and make sure of what came of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from envtool.errors import ToolError
+from envtool.fact import Fact
+from envtool.install import space
+from envtool.install.ask import trouble, with_sizes
+from envtool.install.failures import InstallError, explained
+from envtool.install.installed import read_installed
+from envtool.install.order import Command, Package, Question, is_same
+from envtool.install.pip import Pip
+from envtool.install.place import Place, python_in
+from envtool.install.tool import Ran, run
+from envtool.install.transaction import Transaction, transaction
+from envtool.install.uv import Uv
+
+Tell = Callable[[str], None]
+_IN_DOUBT = {"not-there", "no-wheel", "unknown", "missing", "conflict", "password"}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Job(Fact):
+    """One environment, and what it shall hold. ``base``: the Python that a new one is made from."""
+
+    place: Place
+    base: str
+    tool: Uv | Pip
+    question: Question
+    site_packages: str | None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Result(Fact):
+    """What was done, or would be. ``before``: the versions that were there; ``commands``: the steps, to be shown."""
+
+    packages: tuple[Package, ...]
+    size: space.Size
+    commands: tuple[Command, ...]
+
+
+# ── solving ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def solve(tool: Uv | Pip, question: Question, folder: str, held: int | None = None) -> tuple[Package, ...]:
+    """Every package that has to be laid down; InstallError where there is no solution or no answer."""
+    _run(tool, tool.solve(question, folder), question, held, doing="working out the packages")
+    if isinstance(tool, Uv):
+        found = tool.differences(question, folder)
+    else:
+        found = tool.solved(question, folder)
+        found += _forced(tool, question, folder, {package.name for package in found}, held)
+    _from_the_right_index(tool, question, found)
+    return with_sizes(found, question.sources.certificates)
+
+
+def _forced(tool: Pip, question: Question, folder: str, known: set[str], held: int | None) -> tuple[Package, ...]:
+    """What pip takes for installed, and is to be laid down again all the same."""
+    names = sorted(question.force - known)
+    if not names:
+        return ()
+    pins = {pin.package: pin.full for pin in question.plan.pins}
+    versions = {name: pins.get(name) or question.installed[name] for name in names}
+    wanted = tuple(f"{name}=={version}" for name, version in versions.items())
+    _run(tool, tool.again(question, folder, wanted), question, held, doing="working out the packages")
+    return tool.solved(question, folder)
+
+
+def _from_the_right_index(tool: Uv | Pip, question: Question, found: tuple[Package, ...]) -> None:
+    """pip takes one version from either of two indexes: a plan's build must not be PyPI's of the same name."""
+    index = question.sources.torch_index(question.plan)
+    if isinstance(tool, Uv) or index is None:
+        return
+    plain = {pin.package for pin in question.plan.pins if pin.local is None}
+    wrong = [p for p in found if p.name in plain and p.url and "pythonhosted" in p.url]
+    if wrong:
+        raise ToolError(
+            f"pip would take {wrong[0].name} {wrong[0].version} from PyPI, not from {index}",
+            hint="install uv, which can tell them apart: `pip install uv`",
+        )
+
+
+def _run(
+    tool: Uv | Pip, command: Command, question: Question, held: int | None, *, doing: str, show: bool = False
+) -> Ran:
+    ran = run(command, show=show, held=held)
+    if ran.code == 0:
+        return ran
+    error = explained(ran, tool.name, doing=doing)
+    if error.name in _IN_DOUBT and not question.sources.offline:
+        asked = trouble(_indexes(question), question.sources.certificates)
+        if asked:
+            other = explained(Ran(1, asked), tool.name, doing=doing)
+            error = InstallError(other.name, other.message, hint=str(other.hint), details=error.details, code=4)
+    raise _with_way_on(error, question)
+
+
+def _indexes(question: Question) -> list[str]:
+    sources = question.sources
+    named = [sources.torch_index(question.plan), sources.index_url]
+    return [url for url in named if url]
+
+
+def _with_way_on(error: InstallError, question: Question) -> InstallError:
+    """Where a folder of wheels lacks what is wanted, say what it has."""
+    if not question.sources.offline or error.name not in {"not-there", "no-wheel"}:
+        return error
+    there = [name for folder in question.sources.find_links for name in _torches(folder)]
+    pin = question.plan.pins[0]
+    message = f"{', '.join(question.sources.find_links)} holds no {_what(error, question)}"
+    hint = "fill it with `envtool install --download DIR` for this machine, where there is a network"
+    if there and f"torch-{pin.full}" not in " ".join(there):
+        version = there[-1].split("-")[1]
+        hint = f"ask for the torch that is there: `envtool install torch=={version}`"
+    return InstallError(error.name, message, hint=hint, details=(*there, *error.details), code=error.exit_code)
+
+
+def _what(error: InstallError, question: Question) -> str:
+    words = error.message.split(" is not")[0].split(" has no")[0]
+    return f"{words} for Python {'.'.join(question.python_version.split('.')[:2])}"
+
+
+def _torches(folder: str) -> list[str]:
+    with contextlib.suppress(OSError):
+        return sorted(name for name in os.listdir(folder) if re.match(r"torch-[\d.]+", name))
+    return []
+
+
+# ── installing ───────────────────────────────────────────────────────────────────────────────────
+
+
+def install(job: Job, tell: Tell) -> Result:
+    """Make or change the environment, as a whole or not at all."""
+    with transaction(job.place.path, tell) as change, _folder() as folder:
+        steps: tuple[Command, ...] = ()
+        if not job.place.there:
+            change.begin_making()
+            steps = _make(job, job.place.path, change.held)
+        tell(f"Working out the packages with {job.tool.name} ...")
+        packages = solve(job.tool, job.question, folder, change.held)
+        size = space.size_of(packages)
+        if packages:
+            steps += (_lay_down(job, packages, size, folder, change, tell),)
+        change.done()
+    return Result(packages, size, steps)
+
+
+def _make(job: Job, path: str, held: int | None) -> tuple[Command, ...]:
+    steps = job.tool.make(path, job.base, job.question.sources)
+    for step in steps:
+        _run(job.tool, step, job.question, held, doing=f"making {job.place.shown}")
+    return steps
+
+
+def _lay_down(
+    job: Job, packages: tuple[Package, ...], size: space.Size, folder: str, change: Transaction, tell: Tell
+) -> Command:
+    command = job.tool.install(job.question, packages, folder)
+    missing = _to_fetch(job, command, packages)
+    tell(_announcement(size, missing, job.place.path))
+    if missing != 0:
+        space.check_room(size, job.place.path, _stores(job))
+    if job.place.there:
+        change.protect()
+    _run(job.tool, command, job.question, change.held, doing="the installation", show=True)
+    _make_sure(job, packages)
+    return command
+
+
+def _announcement(size: space.Size, missing: int | None, path: str) -> str:
+    if missing == 0:
+        return f"Nothing to download: {size.packages} packages are in uv's cache."
+    import shutil
+
+    free = space.readable(shutil.disk_usage(os.path.dirname(path)).free)
+    cached = size.packages - missing if missing is not None else 0
+    less = f", less {cached} that are in uv's cache" if cached > 0 else ""
+    return f"To download: {size}{less}. {free} are free on this disk."
+
+
+def _to_fetch(job: Job, command: Command, packages: tuple[Package, ...]) -> int | None:
+    """How many packages are not in uv's cache; None where nobody tells."""
+    if not isinstance(job.tool, Uv):
+        return None
+    ran = run(replace(command, words=(*command.words, "--dry-run")), show=False)
+    if ran.code != 0:
+        return None
+    found = re.search(r"Would download (\d+) package", ran.said)
+    return int(found[1]) if found else 0
+
+
+def _stores(job: Job) -> tuple[str, ...]:
+    """Where the downloads lie before they are unpacked."""
+    if not isinstance(job.tool, Uv):
+        return (tempfile.gettempdir(),)
+    ran = run(Command((job.tool.program, "cache", "dir"), {}, ()), show=False)
+    return (ran.said.strip().splitlines()[-1],) if ran.code == 0 and ran.said.strip() else ()
+
+
+def _make_sure(job: Job, packages: tuple[Package, ...]) -> None:
+    """The tool said that all went well; the folder has to say so, too."""
+    there = read_installed(job.site_packages or site_packages_of(job.place.path))
+    wrong = [p for p in packages if p.name not in there or not is_same(there[p.name].version, p.version)]
+    if wrong:
+        names = ", ".join(f"{p.name} {p.version}" for p in wrong[:4])
+        raise ToolError(
+            f"{job.tool.name} ended well, but these are not in the environment: {names}",
+            hint="try the other tool: `envtool install --installer pip`, or uv",
+        )
+
+
+def site_packages_of(path: str) -> str | None:
+    """Where a venv keeps its packages."""
+    if os.name == "nt":
+        return os.path.join(path, "Lib", "site-packages")
+    library = os.path.join(path, "lib")
+    names = sorted(os.listdir(library)) if os.path.isdir(library) else []
+    found = [os.path.join(library, name, "site-packages") for name in names if name.startswith(("python", "pypy"))]
+    return next((folder for folder in found if os.path.isdir(folder)), None)
+
+
+# ── rehearsing ───────────────────────────────────────────────────────────────────────────────────
+
+
+def rehearse(job: Job, tell: Tell) -> Result:
+    """What ``install`` would do; nothing is changed. pip needs an environment to think in, which is thrown away."""
+    with _folder() as folder:
+        question = job.question
+        steps: tuple[Command, ...] = ()
+        if not job.place.there:
+            steps = job.tool.make(job.place.shown, job.base, question.sources)
+            if isinstance(job.tool, Uv):
+                question = replace(question, python=job.base)
+            else:
+                _make(job, os.path.join(folder, "env"), None)
+                question = replace(question, python=python_in(os.path.join(folder, "env")))
+        tell(f"Working out the packages with {job.tool.name} ...")
+        packages = solve(job.tool, question, folder)
+        last = (job.tool.install(job.question, packages, folder),) if packages else ()
+    return Result(packages, space.size_of(packages), (*steps, *last))
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[str]:
+    with tempfile.TemporaryDirectory(prefix="envtool-", ignore_cleanup_errors=True) as folder:
+        yield folder
