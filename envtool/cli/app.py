@@ -22,6 +22,7 @@ COMMANDS = {
     "pick": "The builds that fit this machine or another, and the command",
     "init": "Make a project or a course, ready to run",
     "lock": "Lockfiles for every platform and variant, without conda",
+    "install": "Make or repair an environment with the builds that fit",
     "catalog": "The compatibility data: show it, verify it, bring it up to date",
     "smoke": "Tests that PyTorch does what the lecture says",
     "device": "Every line that names a device, and the one that changes it",
