@@ -181,8 +181,8 @@ class Reader:
     # ── calls ────────────────────────────────────────────────────────────────────────────────────
 
     def _call(self, node: ast.Call) -> None:
-        function = last_name(node.func)
         path = dotted(node.func, self.around.aliases)
+        function = path.rpartition(".")[2] or last_name(node.func)
         if function in WORDS:
             self._say_words((*node.args, *(keyword.value for keyword in node.keywords)))
             return
