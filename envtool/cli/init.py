@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from envtool.cli.init_from import Wanted, from_options, run_from
 from envtool.errors import EXIT_OK, UsageError
 
 if TYPE_CHECKING:
@@ -23,9 +24,21 @@ CONTAINERS = ("none", "docker", "devcontainer")
 DEFAULT_NAMES = {"project": "first-project", "course": "deep-learning"}
 
 
-@click.group("init")
-def command() -> None:
-    """A new project or a new course, ready to run."""
+@click.group("init", invoke_without_command=True)
+@from_options
+@click.pass_context
+def command(
+    context: click.Context, /, source: str | None, name: str | None, output: str | None, schema: bool, dry_run: bool
+) -> int:
+    """A new project or a new course, ready to run; or an envtool.toml for the one that there is.
+
+    \b
+    envtool init project NAME          a small network, its training, tests
+    envtool init course NAME           a course's repository
+    envtool init --from FILE           envtool.toml from an environment.yml,
+                                       requirements.txt or pyproject.toml
+    """
+    return run_from(context, Wanted(source, name, output, schema, dry_run))
 
 
 def answers(function: F) -> F:

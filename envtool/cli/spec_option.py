@@ -84,7 +84,7 @@ def named(path: str) -> str:
         return path
     found = _in_folder(path)
     if found is None:
-        raise UsageError(f"--spec: there is no {FILE_NAME} in {path}", hint=f"name the file, or write one")
+        raise UsageError(f"--spec: there is no {FILE_NAME} in {path}", hint="name the file, or write one")
     return found
 
 
@@ -98,7 +98,7 @@ def _in_folder(folder: str) -> str | None:
 
 def _names_envtool(path: str) -> bool:
     try:
-        return _HEADER.search(_bytes(path)) is not None
+        return _HEADER.search(contents(path)) is not None
     except UsageError:  # nobody named this file: one that can't be read is not ours
         return False
 
@@ -129,7 +129,7 @@ def read(path: str) -> Course:
     from envtool.course.parse import parse
 
     where = _short(path)
-    return parse(decoded(_bytes(path), where), where)
+    return parse(decoded(contents(path), where), where)
 
 
 def decoded(content: bytes, where: str) -> str:
@@ -144,7 +144,8 @@ def decoded(content: bytes, where: str) -> str:
         raise UsageError(f"{where}:{line}: holds a byte that is not UTF-8", hint=hint) from None
 
 
-def _bytes(path: str) -> bytes:
+def contents(path: str) -> bytes:
+    """What is in a file of at most one MiB; UsageError where it can't be read."""
     try:
         with open(path, "rb") as file:
             content = file.read(LARGEST + 1)
@@ -152,5 +153,5 @@ def _bytes(path: str) -> bytes:
         why = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"cannot read {_short(path)}: {why}", hint="check the name of the file") from None
     if len(content) > LARGEST:
-        raise UsageError(f"{_short(path)} is larger than {LARGEST >> 20} MiB", hint="name an envtool.toml")
+        raise UsageError(f"{_short(path)} is larger than {LARGEST >> 20} MiB", hint="name a file that a person wrote")
     return content
