@@ -262,7 +262,8 @@ def moved_names(before: Lockfile | None, updates: tuple[str, ...]) -> tuple[str,
         return ()
     if before is None:
         raise UsageError("there is no lockfile to update yet", hint="`envtool lock` makes it")
-    locked = {one.name for target in before.targets for one in (*target.packages, *target.wheels)}
+    packages = {package.name for target in before.targets for package in target.packages}
+    locked = packages | {wheel.name for target in before.targets for wheel in target.wheels}
     found = []
     for text in updates:
         name = {"torch": "pytorch"}.get(text.lower(), text.lower())
