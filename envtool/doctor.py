@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from envtool.environment import NOT_IMPORTED, BrokenEnvironment, Environment, ImportReport
-from envtool.errors import UsageError
+from envtool.errors import ToolError, UsageError
 from envtool.fact import Fact, dataclass
 from envtool.machine import Absent, Found, HostPython, Machine, Reading, Unknown
 from envtool.probe.host import Host
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from envtool.checks.check import Mender
     from envtool.course import Course
     from envtool.diagnosis import Diagnosis
+    from envtool.smoke import Event
+    from envtool.smoke_report import SmokeReport
 
 IMPORT_TIMEOUT = 120.0  # seconds: a cold network file system needs more than a minute
 
@@ -36,6 +38,28 @@ def examine(
     """
     machine, environment, imports = ask(host, python=python, do_import=do_import, timeout=timeout)
     return judge(machine, environment, imports, course)
+
+
+def with_smoke_tests(diagnosis: Diagnosis, on_event: Callable[[Event], None] | None = None) -> Diagnosis:
+    """The diagnosis with what the quick smoke tests show, where torch imports or was not tried."""
+    from dataclasses import replace
+
+    return replace(diagnosis, smoke=_smoke(diagnosis, on_event))
+
+
+def _smoke(diagnosis: Diagnosis, on_event: Callable[[Event], None] | None) -> Reading[SmokeReport]:
+    if isinstance(diagnosis.environment, BrokenEnvironment):
+        return Absent("Python does not start")
+    if isinstance(diagnosis.imports, Found):
+        torch = diagnosis.imports.value.stage("torch")
+        if torch is None or torch.outcome != "ok":
+            return Absent("torch does not import")
+    from envtool.smoke import run
+
+    try:
+        return Found(run(diagnosis.environment.executable, quick=True, on_event=on_event))
+    except ToolError as error:
+        return Unknown(error.message)
 
 
 def ask(

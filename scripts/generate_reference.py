@@ -27,6 +27,8 @@ from envtool.checks import ALL, COURSE, GROUPS, Check, every  # noqa: E402
 from envtool.cli.app import COMMANDS, cli  # noqa: E402
 from envtool.data import FOLDER  # noqa: E402
 from envtool.report.explain import Page, page  # noqa: E402
+from envtool.smoke import tests  # noqa: E402
+from envtool.smoke_report import CODE, SmokeTest  # noqa: E402
 
 NOTICE = "<!-- Written by scripts/generate_reference.py; change the code and run it again. -->\n\n"
 THREAD = re.compile(r"^([\w.-]+/[\w.-]+)#(\d+)$")
@@ -216,6 +218,8 @@ TITLES = {
     ),
     "catalog-verify": ("The verify document", "`envtool catalog verify --json` prints it; the example shows one law."),
     "catalog-update": ("The update document", "`envtool catalog update --json` prints it."),
+    "smoke": ("The smoke document", "`envtool smoke --json` prints it; the example shows two tests."),
+    "smoke-tests": ("The list of smoke tests", "`envtool smoke --list --json` prints it; the example shows one test."),
 }
 TYPES = {"string": "text", "integer": "whole number", "boolean": "true or false", "array": "list", "null": "null"}
 
@@ -283,6 +287,41 @@ def spec_page() -> str:
     return NOTICE + reference_spec.spec_page()
 
 
+# ── smoke tests ──────────────────────────────────────────────────────────────────────────────────
+
+SMOKE_INTRO = """# Smoke tests
+
+`envtool smoke` runs {count} small programs in the Python of an environment. Each proves one sentence of the lecture and
+has a section here; `envtool explain CODE` prints the same in the terminal, and `envtool smoke --only NAME` runs one test
+or one family. A crash, a hang or a kill is the failure of the test that was running. A test is skipped where its
+question does not arise: a package that is not installed, a device that is not there.
+
+"""
+
+
+def smoke_page() -> str:
+    found = tests(sys.executable)
+    blocks = [NOTICE, SMOKE_INTRO.format(count=len(found))]
+    families = dict.fromkeys(test.family for test in found)
+    for family in families:
+        rows = [
+            (f"[{CODE}{t.code}](#{CODE}{t.code})", cell(t.sentence), "yes" if t.quick else "")
+            for t in found
+            if t.family == family
+        ]
+        blocks.append(f"**{family}**\n\n{table(('test', 'what it proves', 'quick'), rows)}\n")
+    for family in families:
+        blocks.append(f"## {family}\n\n")
+        blocks += [smoke_section(test) for test in found if test.family == family]
+    return "".join(blocks).rstrip("\n") + "\n"
+
+
+def smoke_section(test: SmokeTest) -> str:
+    own = " It has a process of its own." if test.fresh else ""
+    limit = f"It is ended after {test.limit:g} seconds."
+    return f"### {CODE}{test.code}\n\n*{test.sentence}*\n\n**When it fails.** {test.mend}\n\n{limit}{own}\n\n"
+
+
 # ── files ────────────────────────────────────────────────────────────────────────────────────────
 
 PAGES = {
@@ -291,6 +330,7 @@ PAGES = {
     "envtool-toml.md": spec_page,
     "exit-codes.md": exit_codes_page,
     "json.md": json_page,
+    "smoke-tests.md": smoke_page,
 }
 
 

@@ -26,6 +26,9 @@ from envtool.probe.recording import RecordedHost, Recording, recording_to_json  
 from envtool.report.catalog import to_json as catalog_to_json  # noqa: E402
 from envtool.report.catalog import update_to_json, verified_to_json  # noqa: E402
 from envtool.report.json import doctor_to_json, error_to_json  # noqa: E402
+from envtool.report.smoke import list_to_json, smoke_to_json  # noqa: E402
+from envtool.smoke import Event, tests  # noqa: E402
+from envtool.smoke.events import Asked, report_of  # noqa: E402
 from envtool.spec import Request  # noqa: E402
 from envtool.verdicts import Json  # noqa: E402
 
@@ -154,6 +157,43 @@ def catalog_update() -> dict[str, Json]:
     return update_to_json((change,), ("torch 2.15.9 was yanked",), (unread,), "2027-01-21", path)
 
 
+def smoke() -> dict[str, Json]:
+    """torch imports, and torchvision was compiled for another."""
+    rows = [
+        {
+            "code": "torch",
+            "family": "import",
+            "sentence": "`import torch` works.",
+            "mend": "`envtool doctor` says why.",
+        },
+        {
+            "code": "torchvision",
+            "family": "import",
+            "sentence": "torchvision is compiled for this very torch: its operator nms runs.",
+            "mend": "Install torch and torchvision together, from one index.",
+        },
+    ]
+    words = "RuntimeError: operator torchvision::nms does not exist"
+    events: list[Event] = [
+        {"event": "hello", "tests": [dict(row) for row in rows]},
+        {"event": "end", "code": "torch", "status": "pass", "seconds": 1.2, "evidence": {"version": "2.13.0+cpu"}},
+        {
+            "event": "device",
+            "device": "cpu",
+            "accelerators": [],
+            "reasons": {"cuda": "this torch is built without CUDA"},
+        },
+        {"event": "end", "code": "torchvision", "status": "fail", "seconds": 0.4, "message": words},
+        {"event": "done", "seconds": 2.5},
+    ]
+    return smoke_to_json(report_of(events, Asked("/home/ada/course/.venv/bin/python", "auto", True), "exit code 0"))
+
+
+def smoke_tests() -> dict[str, Json]:
+    """The first of them."""
+    return list_to_json(tests(sys.executable)[:1])
+
+
 EXAMPLES: dict[str, Callable[[], dict[str, Json]]] = {
     "machine": machine,
     "doctor": doctor,
@@ -163,4 +203,6 @@ EXAMPLES: dict[str, Callable[[], dict[str, Json]]] = {
     "catalog": catalog,
     "catalog-verify": catalog_verify,
     "catalog-update": catalog_update,
+    "smoke": smoke,
+    "smoke-tests": smoke_tests,
 }

@@ -21,7 +21,18 @@ from envtool.report.json import doctor_to_json, environment_to_json, error_to_js
 from envtool.verdicts import Status
 
 ROOT = Path(__file__).resolve().parent.parent
-NAMES = ("machine", "doctor", "plan", "error", "recording", "catalog", "catalog-verify", "catalog-update")
+NAMES = (
+    "machine",
+    "doctor",
+    "plan",
+    "error",
+    "recording",
+    "catalog",
+    "catalog-verify",
+    "catalog-update",
+    "smoke",
+    "smoke-tests",
+)
 SCHEMAS = {
     f"{name}-1.json": json.loads((Path(FOLDER) / "schemas" / f"{name}-1.json").read_text(encoding="utf-8"))
     for name in NAMES

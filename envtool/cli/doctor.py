@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @click.option("--python", metavar="PATH", help="The Python to look at: a program or an environment's folder.")
 @spec_options
 @click.option("--no-import", is_flag=True, help="Read files only; do not import torch.")
+@click.option("--smoke", is_flag=True, help="Run the quick smoke tests, too.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 @click.option("--junit", metavar="FILE", help="Also write the verdicts as JUnit XML.")
 @click.option("--html", metavar="FILE", help="Also write a page to send to somebody.")
@@ -35,6 +36,7 @@ def command(
     spec: str | None,
     no_spec: bool,
     no_import: bool,
+    smoke: bool,
     as_json: bool,
     junit: str | None,
     html: str | None,
@@ -55,6 +57,8 @@ def command(
             raise click.UsageError(f"{option} needs the name of a file")
     if machine is not None and python is not None:
         raise click.UsageError("--python can't be used with --machine: the recording holds its own environment")
+    if machine is not None and smoke:
+        raise click.UsageError("--smoke can't be used with --machine: the tests run on the machine itself")
     from envtool.cli.recordings import asked, keep, open_host
     from envtool.doctor import examine
 
@@ -67,6 +71,8 @@ def command(
         )
     if record is not None:
         keep(host, record)
+    if smoke:
+        diagnosis = _smoked(diagnosis)
     _write_files(diagnosis, junit, html)
     if as_json:
         from envtool.report.json import doctor_to_json, dumps
@@ -98,15 +104,35 @@ def a_word_of_patience(wanted: bool) -> Iterator[None]:
         sys.stderr.flush()
 
 
+def _smoked(diagnosis: Diagnosis) -> Diagnosis:
+    from envtool.cli.smoke import Progress
+    from envtool.doctor import with_smoke_tests
+
+    progress = Progress()
+    try:
+        return with_smoke_tests(diagnosis, progress.listener)
+    finally:
+        progress.clear()
+
+
+def _junit(diagnosis: Diagnosis) -> str:
+    from envtool.machine import Found
+    from envtool.report.junit import render
+
+    if not isinstance(diagnosis.smoke, Found):
+        return render("envtool doctor", diagnosis.verdicts)
+    from envtool.report.smoke import seconds_by_code
+
+    return render("envtool doctor", diagnosis.all_verdicts, seconds_by_code(diagnosis.smoke.value))
+
+
 def _write_files(diagnosis: Diagnosis, junit: str | None, html: str | None) -> None:
     if junit is None and html is None:
         return
     from envtool.write import write_text
 
     if junit is not None:
-        from envtool.report.junit import render as render_junit
-
-        write_text(junit, render_junit("envtool doctor", diagnosis.verdicts))
+        write_text(junit, _junit(diagnosis))
     if html is not None:
         from envtool.report.html import render as render_html
 

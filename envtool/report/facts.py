@@ -10,6 +10,7 @@ from envtool.machine import Absent, Found, Gpu, Machine, PciCard, Reading, Unkno
 
 if TYPE_CHECKING:
     from envtool.course import Course
+    from envtool.smoke_report import SmokeReport
 
 GIB = 1 << 30
 TRIO = ("torch", "torchvision", "torchaudio")
@@ -183,3 +184,12 @@ def course_line(course: Course) -> str:
     python = [f"Python {course.python}"] if course.python else []
     packages = [f"{count} other package{'s' if count > 1 else ''}"] if count else []
     return f"{course.name}: " + ", ".join([*python, *course.torch, *packages])
+
+
+def smoke_line(smoke: Reading[SmokeReport]) -> str:
+    """What the smoke tests showed, or why there were none."""
+    if not isinstance(smoke, Found):
+        return f"not run: {smoke.reason}"
+    from envtool.report.smoke import summary
+
+    return summary(smoke.value)

@@ -10,7 +10,7 @@ from envtool.diagnosis import Diagnosis, NextStep
 from envtool.report import facts
 from envtool.report.explain import pages
 from envtool.report.html_style import STYLE
-from envtool.report.text import MARKS, checks_of, group_lines, group_status
+from envtool.report.text import MARKS, SMOKE, checks_of, group_lines, group_status
 from envtool.verdicts import Status, Verdict
 
 # Control characters (line ends and tabs are none here), the signs that turn the direction of writing, which can make
@@ -120,8 +120,9 @@ def _more(verdict: Verdict, *, hint: bool) -> str:
 
 
 def _all_verdicts(diagnosis: Diagnosis) -> str:
-    verdicts = diagnosis.verdicts
+    verdicts = diagnosis.all_verdicts
     groups = {check.code: check.group for check in checks_of(diagnosis)}
+    groups |= {verdict.code: SMOKE for verdict in verdicts[len(diagnosis.verdicts) :]}
     rows = "\n".join(
         f"<tr><td>{_mark(v.status if v.status is not Status.SKIP else None)}</td>"
         f'<th scope="row"><code>{_text(v.code)}</code> <span class="group">{_text(groups.get(v.code, ""))}</span></th>'
@@ -141,7 +142,7 @@ def _last(diagnosis: Diagnosis) -> str:
         return _fix(step)
     if diagnosis.status is not Status.PASS:
         return ""
-    count = sum(v.status is Status.PASS for v in diagnosis.verdicts)
+    count = sum(v.status is Status.PASS for v in diagnosis.all_verdicts)
     return f'<section class="last">\n<p>{count} checks passed. There is nothing to do.</p>\n</section>'
 
 

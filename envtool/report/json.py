@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from envtool.diagnosis import Diagnosis
 from envtool.environment import BrokenEnvironment, Environment
-from envtool.machine import Absent, Found, Unknown
+from envtool.machine import Absent, Found, Reading, Unknown
 from envtool.machine_document import machine_to_json
 from envtool.verdicts import Json, Verdict
 
 if TYPE_CHECKING:
     from envtool.course import Course
+    from envtool.smoke_report import SmokeReport
 
 DOCTOR_SCHEMA = "envtool.doctor/1"
 CHECKS_PAGE = "docs/reference/checks.md"
@@ -38,7 +39,17 @@ def doctor_to_json(diagnosis: Diagnosis) -> dict[str, Json]:
         "next_step": step.text if step else None,
         "next_step_code": step.code if step else None,
         **({"spec": course_to_json(diagnosis.course)} if diagnosis.course else {}),
+        **({"smoke": _smoke_to_json(diagnosis.smoke)} if diagnosis.smoke is not None else {}),
     }
+
+
+def _smoke_to_json(smoke: Reading[SmokeReport]) -> Json:
+    """The smoke document, or why there is none."""
+    if not isinstance(smoke, Found):
+        return plain(smoke)
+    from envtool.report.smoke import smoke_to_json
+
+    return smoke_to_json(smoke.value)
 
 
 def course_to_json(course: Course) -> dict[str, Json]:

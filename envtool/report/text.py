@@ -12,6 +12,7 @@ from envtool.machine import Found
 from envtool.report import facts
 from envtool.verdicts import Status, Verdict
 
+SMOKE = "Smoke"  # the group of the smoke tests
 SHOWN = 5  # problems on the screen; the rest are counted
 WIDEST = 80
 
@@ -98,7 +99,11 @@ def group_lines(diagnosis: Diagnosis) -> dict[str, str]:
         "System": facts.system_line(diagnosis.machine),
     }
     assert tuple(lines) == GROUPS
-    return lines if diagnosis.course is None else lines | {COURSE: facts.course_line(diagnosis.course)}
+    if diagnosis.course is not None:
+        lines[COURSE] = facts.course_line(diagnosis.course)
+    if diagnosis.smoke is not None:
+        lines[SMOKE] = facts.smoke_line(diagnosis.smoke)
+    return lines
 
 
 def checks_of(diagnosis: Diagnosis) -> tuple[Check, ...]:
@@ -110,6 +115,8 @@ def group_status(diagnosis: Diagnosis, group: str) -> Status | None:
     """The worst verdict of a group; None where it could not be looked at because of something else."""
     if group == "PyTorch" and isinstance(diagnosis.environment, BrokenEnvironment):
         return None
+    if group == SMOKE:
+        return diagnosis.smoke.value.status if isinstance(diagnosis.smoke, Found) else None
     groups = {check.code: check.group for check in checks_of(diagnosis)}
     verdicts = [v for v in diagnosis.verdicts if groups.get(v.code) == group]
     worst = next((status for status in SEVERITY if any(v.status is status for v in verdicts)), Status.PASS)
@@ -136,7 +143,7 @@ def _problem(verdict: Verdict, style: Style, width: int) -> str:
 
 def _every_verdict(diagnosis: Diagnosis, style: Style, width: int) -> str:
     rows = []
-    for verdict in diagnosis.verdicts:
+    for verdict in diagnosis.all_verdicts:
         mark = style.mark(verdict.status if verdict.status is not Status.SKIP else None)
         rows.append(hanging(f"{mark} ", f"{verdict.code}: {verdict.message}", width, visible=6))
     return "\n".join(rows)
@@ -156,6 +163,8 @@ def _all_well(diagnosis: Diagnosis) -> str:
     if diagnosis.status is not Status.PASS:
         return ""
     count = sum(v.status is Status.PASS for v in diagnosis.verdicts)
+    if isinstance(diagnosis.smoke, Found):
+        return f"All is well: {count} checks and {diagnosis.smoke.value.count(Status.PASS)} smoke tests passed."
     if isinstance(diagnosis.imports, Found):
         return f"All is well: {count} checks passed."
     return f"Nothing is wrong in the files ({count} checks passed); torch was not imported."
