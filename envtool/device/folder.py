@@ -42,6 +42,7 @@ def list_folder(folder: str) -> Listing:
                 left_out.append(_shown(path))
         folders[:] = entered
         files += [os.path.join(here, name) for name in sorted(names) if name.endswith(ENDINGS) and name[0] != "."]
+    files.sort(key=lambda path: path.split(os.sep))
     return Listing(tuple(_once(files)), tuple(left_out), tuple(unreadable))
 
 

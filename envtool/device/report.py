@@ -76,7 +76,7 @@ def notes(found: Found, most: int | None, line: Callable[[str], str]) -> list[st
         lines.append("what can't be read may name a device, so this is no pass")
     if number > 1:
         lines.append(f"hint: {_advice(found.places)}")
-    elif number == 1 and (literal := found.places[0].literal) is not None:
+    elif number == 1 and not found.skipped and (literal := found.places[0].literal) is not None:
         name = "cpu" if literal.says.startswith("cuda") else "cuda"
         lines.append(f"hint: `{line(name)}` changes this line, and nothing else")
     return lines

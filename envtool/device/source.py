@@ -46,7 +46,8 @@ def encoding_of(data: bytes) -> str:
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
     except SyntaxError as error:
-        raise UnreadableError(f"its encoding: {error.msg}") from None
+        undeclared = (error.msg or "").startswith("invalid or missing")
+        raise UnreadableError("not UTF-8, and no other encoding is declared" if undeclared else error.msg) from None
     return encoding
 
 
