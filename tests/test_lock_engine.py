@@ -1,0 +1,345 @@
+"""Locking on a closed channel: every platform and variant, what is kept, what is refused, and what is checked."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("rattler", reason="py-rattler is not installed")
+
+from lock_channel import CHANNEL, SUBDIRS, catalog, chosen, numpy, record, records, write_channel
+
+from envtool.errors import ToolError, UsageError
+from envtool.lock import engine as engine_module
+from envtool.lock.difference import moves
+from envtool.lock.files import rendered
+from envtool.lock.model import LockedTarget, Lockfile, Missing, Target
+from envtool.lock.place import merged, without_newer
+from envtool.lock.request import LockRequest, checked
+from envtool.lock.solving import Outcome, Task, moved_names, solved
+from envtool.lock.verify import problems
+
+BASE = LockRequest(
+    "course", ">=3.12,<3.14", ("torch>=2.6", "torchvision"), packages=("numpy",), variants=("cpu", "cuda")
+)
+ONE = replace(BASE, subdirs=("linux-64",), variants=("cpu",))
+
+
+def lock(
+    folder: Path, request: LockRequest = BASE, before: Lockfile | None = None, moving: tuple[str, ...] = ()
+) -> Outcome:
+    request = checked(request)
+    return solved(Task(request, request.targets, before, moving), catalog(), {CHANNEL: folder.as_uri()}, lambda _: None)
+
+
+def locked(
+    folder: Path, request: LockRequest = BASE, before: Lockfile | None = None, moving: tuple[str, ...] = ()
+) -> Lockfile:
+    outcome = lock(folder, request, before, moving)
+    assert not outcome.refused, outcome.refused
+    return merged(checked(request), None, outcome.locked, ())
+
+
+def versions(lockfile: Lockfile, name: str) -> set[str]:
+    return {p.version for one in lockfile.targets for p in one.packages if p.name == name}
+
+
+@pytest.fixture(scope="module")
+def channel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("channel")
+    write_channel(folder, records())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(channel: Path) -> Outcome:
+    return lock(channel)
+
+
+# ── what comes out ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_every_target_gets_the_build_that_the_catalog_says(whole: Outcome) -> None:
+    assert not whole.refused
+    assert [one.target for one in whole.locked] == [Target(v, s) for v in ("cpu", "cuda") for s in SUBDIRS]
+    for one in whole.locked:
+        variant = "cpu" if one.target.subdir == "osx-arm64" else one.target.variant
+        choice = chosen(one.target.subdir, variant, "3.13")
+        torch = one.package("pytorch")
+        assert torch is not None
+        assert choice is not None
+        assert (one.python, one.build, torch.version) == ("3.13", choice.build, choice.torch)
+        assert torch.build.startswith(f"{choice.build}_py313")
+        assert problems(one) == ()
+
+
+def test_a_platform_without_cuda_gets_the_cpu_and_a_note(whole: Outcome) -> None:
+    assert whole.notes == ("osx-arm64 has no CUDA: it gets the CPU build, which runs on MPS",)
+
+
+def test_packages_carry_the_channels_own_addresses_and_hashes(whole: Outcome) -> None:
+    for package in (package for one in whole.locked for package in one.packages):
+        assert package.url == f"{CHANNEL}/{package.subdir}/{package.file_name}"
+        assert len(package.sha256) == 64
+        assert len(package.md5) == 32
+
+
+def test_servers_on_arm_get_their_builds(whole: Outcome) -> None:
+    arm = next(one for one in whole.locked if one.target == Target("cuda", "linux-aarch64"))
+    variant = arm.package("arm-variant")
+    assert variant is not None
+    assert variant.build == "sbsa"
+
+
+def test_old_gpus_keep_an_old_cudnn(channel: Path) -> None:
+    request = replace(BASE, subdirs=("linux-64",), variants=("cuda",))
+    assert versions(locked(channel, request), "libcudnn") == {"9.20.0"}
+    assert versions(locked(channel, replace(request, capability="7.0")), "libcudnn") == {"9.10.0"}
+
+
+def test_cores_and_the_order_of_the_index_change_no_byte(
+    whole: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shuffled = records()
+    random.Random(7).shuffle(shuffled)
+    write_channel(tmp_path, shuffled)
+    monkeypatch.setattr(engine_module, "cores", lambda: 1)
+    again = lock(tmp_path)
+    texts = [rendered(merged(checked(BASE), None, outcome.locked, ()), "envtool.toml") for outcome in (whole, again)]
+    assert texts[0] == texts[1]
+
+
+def test_markers_are_asked_on_the_target_and_not_here(channel: Path) -> None:
+    request = replace(BASE, variants=("cpu",), packages=("tqdm; sys_platform == 'win32'",))
+    found = locked(channel, request)
+    assert [one.target.subdir for one in found.targets if one.package("tqdm")] == ["win-64"]
+
+
+# ── the check after the solver ───────────────────────────────────────────────────────────────────
+
+DAMAGE: dict[str, tuple[Callable[[LockedTarget], LockedTarget], str]] = {
+    "a package is gone": (
+        lambda one: replace(one, packages=tuple(p for p in one.packages if p.name != "tzdata")), "needs tzdata, which",
+    ),
+    "another version": (
+        lambda one: replace(one, packages=tuple(replace(p, version="9.9") if p.name == "numpy" else p for p in one.packages)),
+        "needs numpy >=1.26,<3, and numpy 9.9",
+    ),
+    "twice": (lambda one: replace(one, packages=(one.packages[0], *one.packages)), "is there 2 times"),
+    "unsorted": (lambda one: replace(one, packages=one.packages[::-1]), "not sorted"),
+    "another platform": (
+        lambda one: replace(one, packages=tuple(replace(p, subdir="win-64") if p.name == "numpy" else p for p in one.packages)),
+        "numpy is for win-64",
+    ),
+    "the CPU in silence": (
+        lambda one: replace(
+            one,
+            packages=tuple(replace(p, build="cpu_py313_h0_2") if p.name == "pytorch" else p for p in one.packages),
+            specs=("pytorch",),
+        ),
+        "not the cuda129 that was asked for",
+    ),
+    "no driver": (
+        lambda one: replace(one, virtual=tuple(v for v in one.virtual if v.name != "__cuda")), "needs __cuda, which",
+    ),
+    "a constraint": (
+        lambda one: replace(one, virtual=tuple(replace(v, version="11.4") if v.name == "__cuda" else v for v in one.virtual)),
+        "cuda-version can't be beside __cuda 11.4 0: it goes with __cuda >=12",
+    ),
+    "a line of the spec": (lambda one: replace(one, specs=(*one.specs, "scipy")), "the spec needs scipy"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_the_checker_finds(name: str, whole: Outcome) -> None:
+    damage, told = DAMAGE[name]
+    cuda = next(one for one in whole.locked if one.target == Target("cuda", "linux-64"))
+    assert any(told in line for line in problems(damage(cuda))), problems(damage(cuda))
+
+
+def test_an_answer_that_breaks_a_promise_is_an_error(channel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("envtool.lock.solving.problems", lambda _: ("numpy is there 2 times",))
+    with pytest.raises(ToolError, match="breaks a promise; nothing is written"):
+        lock(channel, ONE)
+
+
+def test_a_record_without_a_hash_is_refused(tmp_path: Path) -> None:
+    bare = [{k: v for k, v in one.items() if k != "sha256" or one["name"] != "tzdata"} for one in records()]
+    write_channel(tmp_path, bare)
+    with pytest.raises(ToolError, match="gives no sha256 for tzdata"):
+        lock(tmp_path, ONE)
+
+
+# ── what is locked stays ─────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def newer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The channel some weeks later: newer versions of what is locked."""
+    folder = tmp_path_factory.mktemp("newer")
+    later = [
+        *numpy("2.2.0"),
+        record("tzdata", "2026b", "h1_0"),
+        record("colorama", "0.5", "pyhd8ed1ab_0", depends=["python >=3.9"], noarch="python"),
+    ]
+    write_channel(folder, records(extra=later))
+    return folder
+
+
+def test_a_new_package_moves_no_other(channel: Path, newer: Path) -> None:
+    before = locked(channel)
+    after = locked(newer, replace(BASE, packages=("numpy", "tqdm")), before)
+    assert {move.package for move in moves(before, after)} == {"tqdm", "colorama"}
+    assert versions(locked(newer), "numpy") == {"2.2.0"}, "without a lockfile it would have moved"
+
+
+def test_a_package_less_takes_its_own_needs_with_it_and_moves_no_other(channel: Path, newer: Path) -> None:
+    before = locked(channel, replace(BASE, packages=("numpy", "tqdm")))
+    after = locked(newer, BASE, before)
+    assert {(move.package, move.new) for move in moves(before, after)} == {("tqdm", None), ("colorama", None)}
+
+
+def test_update_moves_that_package_alone(channel: Path, newer: Path) -> None:
+    before = locked(channel)
+    after = locked(newer, BASE, before, moved_names(before, ("NumPy",)))
+    assert {(m.package, m.old, m.new) for m in moves(before, after)} == {("numpy", "2.1.0", "2.2.0")}
+
+
+def test_update_takes_along_what_must_follow(channel: Path, newer: Path) -> None:
+    request = replace(BASE, packages=("numpy", "follows"))
+    before = locked(channel, request)
+    after = locked(newer, request, before, ("numpy",))
+    assert {m.package for m in moves(before, after)} == {"numpy", "follows"}
+
+
+def test_update_of_what_can_not_move_changes_nothing(channel: Path, newer: Path) -> None:
+    request = replace(BASE, packages=("numpy<2.2",))
+    before = locked(channel, request)
+    assert moves(before, locked(newer, request, before, ("numpy",))) == ()
+
+
+def test_a_changed_line_moves_what_it_must(channel: Path) -> None:
+    before = locked(channel)
+    after = locked(channel, replace(BASE, packages=("numpy<2",)), before)
+    assert {(m.package, m.new, m.why) for m in moves(before, after)} == {("numpy", "1.26.4", "older than before")}
+
+
+def test_the_locked_torch_and_python_stay_where_they_are_allowed(channel: Path) -> None:
+    before = locked(channel, replace(BASE, python="==3.12.*"))
+    after = locked(channel, BASE, before)
+    assert {one.python for one in after.targets} == {"3.12"}
+    assert moves(before, after) == ()
+
+
+def test_update_refuses_what_is_not_locked(channel: Path) -> None:
+    with pytest.raises(UsageError, match="no such package is locked") as caught:
+        moved_names(locked(channel, ONE), ("nunpy",))
+    assert "numpy" in (caught.value.hint or "")
+    with pytest.raises(UsageError, match="no lockfile to update"):
+        moved_names(None, ("numpy",))
+
+
+def test_exclude_newer_forgets_what_was_built_later(newer: Path) -> None:
+    request = replace(ONE, exclude_newer="2025-09-01")
+    now = locked(newer, ONE)
+    assert versions(now, "numpy") == {"2.2.0"}
+    then = locked(newer, request, without_newer(now, 1756771199000))
+    assert versions(then, "numpy") == {"2.1.0"}
+
+
+def test_a_lockfile_keeps_the_targets_that_were_not_asked_for(channel: Path) -> None:
+    request = checked(BASE)
+    before = locked(channel)
+    part = lock(channel, replace(BASE, subdirs=("win-64",))).locked
+    out = Missing(Target("cpu", "win-64"), "gone", "0")
+    after = merged(request, replace(before, missing=(out,)), part, ())
+    assert [one.target for one in after.targets] == [one.target for one in before.targets]
+    assert after.missing == ()
+
+
+# ── what can't be locked ─────────────────────────────────────────────────────────────────────────
+
+
+def refused(channel: Path, request: LockRequest) -> list[tuple[str, str, str]]:
+    return [(one.target.subdir, one.message, one.hint) for one in lock(channel, request).refused]
+
+
+def test_an_unknown_package_is_named_with_its_neighbours(channel: Path) -> None:
+    ((_, message, hint),) = refused(channel, replace(ONE, packages=("nunpy",)))
+    assert message == "the channel has no package 'nunpy' for linux-64"
+    assert hint == "did you mean numpy?"
+
+
+def test_a_version_that_is_not_there(channel: Path) -> None:
+    ((_, message, _),) = refused(channel, replace(ONE, packages=("numpy==5", "tqdm")))
+    assert message == "the channel has no 'numpy 5' for linux-64"
+
+
+def test_lines_that_contradict_each_other_are_both_named(channel: Path) -> None:
+    ((_, message, hint),) = refused(channel, replace(ONE, packages=("numpy>=2", "picky", "tqdm")))
+    assert "these do not go together" in message
+    assert "'numpy >=2', 'picky'" in message
+    assert "tqdm" not in message
+    assert "loosen or drop one of numpy, picky" in hint
+
+
+def test_a_line_that_does_not_go_with_pytorch_and_the_python_that_would_help(tmp_path: Path) -> None:
+    old = record("old", "1.0", "py312_0", "linux-64", ["python 3.12.*"])
+    write_channel(tmp_path, records(extra=[old]))
+    ((_, message, hint),) = refused(tmp_path, replace(ONE, packages=("old",)))
+    assert message.startswith("'old' does not go with torch")
+    assert "Python 3.13 on linux-64" in message
+    assert hint == "loosen old or drop it there, or take Python 3.12"
+
+
+def test_the_solvers_own_words_come_after(channel: Path) -> None:
+    (one,) = lock(channel, replace(ONE, packages=("numpy>=2", "picky"))).refused
+    assert any("picky" in line for line in one.details)
+
+
+def test_one_platform_does_not_hide_the_others(channel: Path) -> None:
+    request = replace(BASE, variants=("cpu",), packages=("numpy", "nunpy; sys_platform == 'win32'"))
+    outcome = lock(channel, request)
+    assert [one.target.subdir for one in outcome.refused] == ["win-64"]
+    assert [one.target.subdir for one in outcome.locked] == ["linux-64", "linux-aarch64", "osx-arm64"]
+
+
+def test_torchaudio_on_windows_is_refused_in_words(channel: Path) -> None:
+    request = replace(BASE, subdirs=("win-64",), variants=("cpu",), torch=("torch", "torchaudio"))
+    ((_, message, hint),) = refused(channel, request)
+    assert "torchaudio has no build on conda-forge for windows" in message
+    assert hint == "take torchaudio out of torch in the spec, or win-64 out of platforms"
+
+
+def test_a_driver_that_runs_no_build_is_refused(channel: Path) -> None:
+    request = replace(BASE, subdirs=("linux-64",), variants=("cuda",), driver="390.10")
+    ((_, message, hint),) = refused(channel, request)
+    assert "needs driver" in message
+    assert "[gpu]" in hint
+
+
+def test_a_channel_that_lacks_pytorch_says_so(tmp_path: Path) -> None:
+    write_channel(tmp_path, [one for one in records() if one["name"] != "pytorch" or one["subdir"] != "win-64"])
+    found = refused(tmp_path, replace(BASE, variants=("cpu",)))
+    assert [subdir for subdir, _, _ in found] == ["win-64"]
+    assert found[0][1].startswith("the channel has none of the builds of pytorch + torchvision")
+
+
+def test_a_channel_that_lacks_what_pytorch_needs_says_so(tmp_path: Path) -> None:
+    write_channel(tmp_path, [one for one in records() if one["name"] != "numpy"])
+    ((_, message, _),) = refused(tmp_path, replace(ONE, packages=()))
+    assert message.startswith("the channel lacks something that torch")
+
+
+def test_no_python_that_is_known(channel: Path) -> None:
+    ((_, message, _),) = refused(channel, replace(ONE, python=">=4"))
+    assert "allows no Python" in message
+
+
+def test_a_channel_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ToolError, match="conda-forge can't be read|can't be read"):
+        lock(tmp_path / "nowhere", ONE)
