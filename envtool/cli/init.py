@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from envtool.cli.init_from import Wanted, from_options, run_from
+from envtool.cli.init_from import Wanted, from_options, run_from
 from envtool.errors import EXIT_OK, UsageError
 
 if TYPE_CHECKING:

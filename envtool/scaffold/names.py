@@ -32,11 +32,11 @@ def package_of(project: str) -> str:
 
 def checked_project(name: str, command: str = "project") -> str:
     """The name of a project, or UsageError with one that would do."""
-    if any(mark in name for mark in ("/", "\\")) and suggestion(re.split(r"[/\\]", name.rstrip("/\\"))[-1]):
-        folder, last = re.split(r"[/\\](?=[^/\\]*$)", name.rstrip("/\\"), maxsplit=1)
+    folder, slash, last = name.replace("\\", "/").rstrip("/").rpartition("/")
+    if slash:
         line = shell_line(["envtool", "init", command, suggestion(last), "--output-dir", folder or "/"], "posix")
         raise UsageError(f"{name!r} is a path, and the name of a {command} is wanted", hint=f"try `{line}`")
-    problem = _problem(name, PROJECT, "letters, digits and hyphens, beginning with a letter")
+    problem = _problem(name, PROJECT, "letters, digits and hyphens")
     problem = problem or _reserved(package_of(name))
     if problem:
         raise UsageError(f"{name!r} can't be the name of a {command}: {problem}", hint=f"try {suggestion(name)}")
@@ -45,7 +45,7 @@ def checked_project(name: str, command: str = "project") -> str:
 
 def checked_package(name: str) -> str:
     """The name of a package, or UsageError with one that would do."""
-    problem = _problem(name, PACKAGE, "small letters, digits and _, beginning with a letter") or _reserved(name)
+    problem = _problem(name, PACKAGE, "small letters, digits and _") or _reserved(name)
     if problem:
         better = package_of(suggestion(name))
         raise UsageError(f"{name!r} can't be the name of a package: {problem}", hint=f"try --package {better}")
@@ -92,7 +92,9 @@ def _problem(name: str, pattern: re.Pattern[str], wanted: str) -> str | None:
         return "it is empty"
     if len(name) > LONGEST:
         return f"it has {len(name)} characters, and {LONGEST} are the most"
-    return None if pattern.fullmatch(name) else f"it may have {wanted}"
+    if not name[0].isalpha():
+        return "it must begin with a letter"
+    return None if pattern.fullmatch(name) else f"use {wanted}"
 
 
 def _reserved(package: str) -> str | None:

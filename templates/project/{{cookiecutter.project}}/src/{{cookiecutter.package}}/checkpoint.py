@@ -23,7 +23,7 @@ def load_checkpoint(path, model, device, optimizer=None):
     `weights_only` reads numbers and never runs code from the file.
     """
     if not Path(path).exists():
-        raise SystemExit(f"There is no {path}. Train first: python -m {{ cookiecutter.package }}.train")
+        raise SystemExit(f"There is no {path}. Train first, with train.py.")
     state = torch.load(path, map_location=device, weights_only=True)
     model.load_state_dict(state["model"])
     if optimizer is not None:
