@@ -1,4 +1,4 @@
-"""``envtool init project | course``."""
+"""``envtool init project | course | --from``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from envtool.cli.init_from import Wanted, from_options, run_from
 from envtool.cli.init_from import Wanted, from_options, run_from
 from envtool.errors import EXIT_OK, UsageError
 
@@ -49,7 +48,7 @@ def answers(function: F) -> F:
         click.option("--framework", type=click.Choice(FRAMEWORKS), help="Whose training loop. Default: pytorch."),
         click.option("--notebook/--no-notebook", default=None, help="A notebook that tours the lecture. Default: yes."),
         click.option("--ci", type=click.Choice(CI), help="Who runs the tests at each push. Default: github."),
-        click.option("--container", type=click.Choice(CONTAINERS), help="Default: none."),
+        click.option("--container", type=click.Choice(CONTAINERS), help="A container to run in. Default: none."),
         click.option("--cluster/--no-cluster", default=None, help="A job script for Slurm. Default: no."),
         click.option("--output-dir", metavar="DIR", default=".", help="The folder to make it in. Default: this one."),
         click.option("--no-input", is_flag=True, help="Ask nothing: what no option answers gets its default."),
