@@ -1,5 +1,6 @@
 """Whose line is running: the innermost frame that is the user's own code."""
 
+import dis
 import linecache
 import os
 import sys
@@ -74,6 +75,14 @@ def place_here():
     """The place of the user's innermost frame."""
     found = users(2, 1)
     return place(found[0]) if found else place()
+
+
+def within(code, position):
+    """Is this (file, line) in that function?"""
+    if position is None or code.co_filename != position[0]:
+        return False
+    lines = [number for _, number in dis.findlinestarts(code) if number]
+    return bool(lines) and min(lines) <= position[1] <= max(lines)
 
 
 def of_thread(ident):

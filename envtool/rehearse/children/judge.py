@@ -17,6 +17,7 @@ class Thread(threading.local):
     """What a thread is doing."""
 
     inside = False  # in a torch function that was given tensors of the accelerator
+    strict = False  # and whose tensors are all known: any other was made by torch itself
     resting = False  # export and the like: nothing is judged, and devices are the real ones
 
 
@@ -54,12 +55,19 @@ def _operands(plan, args, kwargs):
     for position, name, writes in plan.arguments:
         value = args[position] if position < len(args) else kwargs.get(name)
         if isinstance(value, Tensor):
-            found.append(rules.Operand(name, value, labels.label(value), writes, None))
+            found.append(rules.Operand(name, value, _label_of(value), writes, None))
         elif isinstance(value, (list, tuple)):
             for number, one in enumerate(value):
                 if isinstance(one, Tensor):
-                    found.append(rules.Operand(name, one, labels.label(one), writes, number))
+                    found.append(rules.Operand(name, one, _label_of(one), writes, number))
     return found
+
+
+def _label_of(tensor):
+    found = labels.entry(tensor)
+    if found is None:
+        return UNDECIDED if thread.strict else CPU
+    return found.label
 
 
 def dispatch(func, args, kwargs):
@@ -116,11 +124,16 @@ def _label(result, operands, name):
             continue
         if name is CPU:
             if known is None:
-                known = {labels.key(o.tensor) for o in operands}
+                known = {labels.key(o.tensor): labels.entry(o.tensor) for o in operands}
             if held._cdata not in known:
-                labels.put_storage(held, CPU, frames.here())
+                labels.put_storage(held, CPU, frames.here(), _maker(known.values()))
         else:
             labels.put_storage(held, name, frames.here())
+
+
+def _maker(entries):
+    """What is computed from a checkpoint comes from the checkpoint, what is computed from torch.ones from there."""
+    return next((one.maker for one in entries if one is not None and one.maker is not None), None)
 
 
 def packed(result):
@@ -235,11 +248,27 @@ class Watch(TorchFunctionMode):
         kwargs = kwargs or {}
         if thread.inside or thread.resting or not _any_there(args) and not _any_there(kwargs.values()):
             return func(*args, **kwargs)
-        thread.inside = True
+        thread.inside, thread.strict = True, getattr(func, "__name__", "") not in _RUN_OTHERS
+        if thread.strict:
+            _know(args)
+            _know(kwargs.values())
         try:
             return func(*args, **kwargs)
         finally:
-            thread.inside = False
+            thread.inside = thread.strict = False
+
+
+_RUN_OTHERS = ("backward", "grad", "apply_", "map_", "map2_")  # these come back to the user's code
+
+
+def _know(values):
+    for value in values:
+        if isinstance(value, Tensor):
+            held = labels.storage(value)
+            if held is not None and labels.get(held._cdata) is None:
+                labels.put_storage(held, CPU)
+        elif isinstance(value, (list, tuple)):
+            _know(value)
 
 
 def _any_there(values):
@@ -257,11 +286,11 @@ class Outside:
     """A call that the user's code makes itself: what it makes is the CPU's where no device is named."""
 
     def __enter__(self):
-        self.before = thread.inside
-        thread.inside = False
+        self.before = thread.inside, thread.strict
+        thread.inside = thread.strict = False
 
     def __exit__(self, *error):
-        thread.inside = self.before
+        thread.inside, thread.strict = self.before
 
 
 class Resting:

@@ -1,6 +1,5 @@
 """What kind of fault it is: which variable, whose attribute, made where; then nothing more is said of that tensor."""
 
-import dis
 import os
 import sys
 
@@ -143,19 +142,7 @@ def _kind(name, culprit, operands, stack):
 
 def _same_call(origin, stack):
     """Was it made by a function that is still running?"""
-    file, line = origin
-    for frame in stack:
-        code = frame.f_code
-        if code.co_filename != file or code.co_name == "<module>":
-            continue
-        lines = [number for _, number in _lines(code)]
-        if lines and min(lines) <= line <= max(lines):
-            return True
-    return False
-
-
-def _lines(code):
-    return [(start, number) for start, number in dis.findlinestarts(code) if number]
+    return any(frame.f_code.co_name != "<module>" and frames.within(frame.f_code, origin) for frame in stack)
 
 
 def _torch_files():

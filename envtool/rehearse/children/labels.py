@@ -136,4 +136,16 @@ def _indexed(kind, index):
 def device(tensor):
     """The device that a tensor pretends to be on."""
     name = label(tensor)
-    return torch.device(name) if is_accelerator(name) else _device_of(tensor)
+    return torch.device(name) if is_accelerator(name) else real_device(tensor)
+
+
+def real_device(tensor):
+    """Where a tensor really lies."""
+    with _no_functions():
+        return _device_of(tensor)
+
+
+def plainly(function, *args, **kwargs):
+    """A call of torch's own that no mode sees: a patched function's original must not come back to the patch."""
+    with _no_functions():
+        return function(*args, **kwargs)

@@ -8,6 +8,7 @@ import torch.utils._device
 from . import frames, judge, labels, telling
 
 Base = labels.Base
+plainly = labels.plainly
 CPU = labels.CPU
 
 
@@ -25,8 +26,7 @@ class Move(torch.autograd.Function):
 
 
 def _copied(tensor, target):
-    with torch._C.DisableTorchFunction():
-        copy = Base.clone(tensor)
+    copy = plainly(Base.clone, tensor)
     labels.put(copy, target, frames.here(), "a move")
     return copy
 
@@ -56,7 +56,7 @@ _CPU_DEVICE = torch.device("cpu")
 
 def _to(self, *args, **kwargs):
     target, args, kwargs = _wanted(args, kwargs)
-    result = Base.to(self, *args, **kwargs)
+    result = plainly(Base.to, self, *args, **kwargs)
     if target is None or judge.thread.resting:
         return result
     return move(result, target)
@@ -87,26 +87,26 @@ def _cpu(self, memory_format=torch.preserve_format):
 def _type(self, dtype=None, non_blocking=False, **kwargs):
     there = labels.is_accelerator(labels.label(self))
     if dtype is None:
-        name = Base.type(self)
+        name = plainly(Base.type, self)
         return name.replace("torch.", "torch.cuda.", 1) if there else name
     target = None
     if isinstance(dtype, type) or isinstance(dtype, str):
         name = dtype if isinstance(dtype, str) else getattr(dtype, "__module__", "torch") + "." + dtype.__name__
         target = "cuda:0" if ".cuda." in name else CPU
         dtype = name.replace(".cuda", "")
-    result = Base.type(self, dtype, non_blocking=non_blocking, **kwargs)
+    result = plainly(Base.type, self, dtype, non_blocking=non_blocking, **kwargs)
     return result if target is None else move(result, target)
 
 
 def _type_as(self, other):
-    return move(Base.type_as(self, other), labels.label(other))
+    return move(plainly(Base.type_as, self, other), labels.label(other))
 
 
 def _numpy(self, *, force=False):
     if not force:
         _no_numpy(self)
-        return Base.numpy(self)
-    return Base.numpy(self, force=True)
+        return plainly(Base.numpy, self)
+    return plainly(Base.numpy, self, force=True)
 
 
 def _no_numpy(self):
@@ -117,7 +117,7 @@ def _no_numpy(self):
 
 def _array(self, *args, **kwargs):
     _no_numpy(self)
-    return _original_array(self, *args, **kwargs)
+    return plainly(_original_array, self, *args, **kwargs)
 
 
 _original_array = torch.Tensor.__array__
@@ -152,7 +152,7 @@ def _get_device(self):
 def _new_tensor(self, data, *, dtype=None, device=None, requires_grad=False, **kwargs):
     target = labels.named(device) or labels.label(self)
     with judge.Outside():
-        result = Base.new_tensor(self, data, dtype=dtype, device="cpu", requires_grad=requires_grad, **kwargs)
+        result = plainly(Base.new_tensor, self, data, dtype=dtype, device="cpu", requires_grad=requires_grad, **kwargs)
     _settle(result, target, "torch.new_tensor")
     return result
 
@@ -166,7 +166,7 @@ def _new(name):
         if target is not None:
             kwargs["device"] = "cpu"
         kwargs.pop("pin_memory", None)
-        result = original(self, *args, **kwargs)
+        result = plainly(original, self, *args, **kwargs)
         if target is not None:
             _settle(result, target, "torch." + name)
         elif name == "new":
@@ -177,11 +177,11 @@ def _new(name):
 
 
 def _is_cuda(self):
-    return labels.is_accelerator(labels.label(self)) or Base.is_cuda.__get__(self)
+    return labels.is_accelerator(labels.label(self)) or plainly(Base.is_cuda.__get__, self)
 
 
 def _is_cpu(self):
-    return not labels.is_accelerator(labels.label(self)) and Base.is_cpu.__get__(self)
+    return not labels.is_accelerator(labels.label(self)) and plainly(Base.is_cpu.__get__, self)
 
 
 def _of_kind(kind):
@@ -191,13 +191,13 @@ def _of_kind(kind):
         name = labels.label(self)
         if labels.is_accelerator(name):
             return name.startswith(kind + ":")
-        return original.__get__(self) if original is not None else False
+        return plainly(original.__get__, self) if original is not None else False
 
     return property(answer)
 
 
 def _device(self):
-    return Base.device.__get__(self) if judge.thread.resting else labels.device(self)
+    return labels.real_device(self) if judge.thread.resting else labels.device(self)
 
 
 _original_grad = torch.Tensor.grad
@@ -208,11 +208,12 @@ def _set_grad(self, gradient):
         one, other = labels.label(self), labels.label(gradient)
         if labels.is_accelerator(one) != labels.is_accelerator(other) and labels.UNDECIDED not in (one, other):
             telling.fault("gradient", frames.place_here(), device=other, other_device=one, name="grad")
-    _original_grad.__set__(self, gradient)
+            labels.put(gradient, labels.UNDECIDED)
+    plainly(_original_grad.__set__, self, gradient)
 
 
 def _del_grad(self):
-    _original_grad.__delete__(self)
+    plainly(_original_grad.__delete__, self)
 
 
 METHODS = {
@@ -232,7 +233,7 @@ METHODS = {
     "is_cpu": property(_is_cpu),
     "is_mps": _of_kind("mps"),
     "is_xpu": _of_kind("xpu"),
-    "grad": property(lambda self: _original_grad.__get__(self), _set_grad, _del_grad),
+    "grad": property(lambda self: plainly(_original_grad.__get__, self), _set_grad, _del_grad),
 }
 
 
@@ -259,18 +260,10 @@ def _settle(result, target, maker):
 
 def _default():
     """The default device, where the script has set one."""
-    ask = getattr(torch, "get_default_device", None)
-    if ask is not None:
-        return labels.named(_real_default(ask))
-    current = getattr(torch.utils._device, "CURRENT_DEVICE", None)
-    return labels.named(current) if current is not None else CPU
-
-
-def _real_default(ask):
-    try:
-        return ask()
-    except Exception:
-        return "cpu"
+    for mode in reversed(torch.overrides._get_current_function_mode_stack()):
+        if isinstance(mode, torch.utils._device.DeviceContext):
+            return labels.named(mode.device)
+    return CPU
 
 
 def _factory(name, original):
@@ -295,7 +288,7 @@ def _made(name, original, like, args, kwargs):
     if kwargs.get("pin_memory"):
         kwargs.pop("pin_memory")
     with judge.Outside():
-        result = original(*args, **kwargs)
+        result = plainly(original, *args, **kwargs)
     if "out" in kwargs:
         return result
     if target is None and name in ("tensor", "asarray") and source is not None:
@@ -322,7 +315,7 @@ def _patched_as_tensor(data, dtype=None, device=None):
     if target is None:
         target = _default()
     with judge.Outside():
-        result = _as_tensor(data, dtype=dtype, device="cpu")
+        result = plainly(_as_tensor, data, dtype=dtype, device="cpu")
     if labels.is_accelerator(target):
         return _copied_there(result, target)
     labels.put(result, CPU, frames.here(), "torch.as_tensor")
@@ -335,13 +328,13 @@ def _copied_there(result, target):
 
 
 def _patched_from_numpy(array):
-    result = _from_numpy(array)
+    result = plainly(_from_numpy, array)
     labels.put(result, CPU, frames.here(), "torch.from_numpy")
     return result
 
 
 def _patched_frombuffer(*args, **kwargs):
-    result = _frombuffer(*args, **kwargs)
+    result = plainly(_frombuffer, *args, **kwargs)
     labels.put(result, CPU, frames.here(), "torch.frombuffer")
     return result
 
@@ -394,6 +387,8 @@ def install():
     _replace("frombuffer", _patched_frombuffer)
     _patch_storages()
     _patch_modules()
+    lazy = torch.nn.parameter.UninitializedTensorMixin
+    lazy._allowed_methods = list(lazy._allowed_methods) + [m for m in METHODS.values() if callable(m)]
 
 
 def _replace(name, function):

@@ -62,6 +62,9 @@ class Stream:
     def query(self):
         return True
 
+    def is_capturing(self):
+        return False
+
 
 class Event:
     """A moment, told by the clock."""
@@ -198,7 +201,7 @@ def _cuda():
     for name in "Float Double Half BFloat16 Long Int Short Char Byte Bool".split():
         setattr(torch.cuda, name + "Tensor", _legacy(name + "Tensor"))
     torch.utils.checkpoint.get_device_states = lambda *args: ([], [])
-    torch.nn.parallel.DataParallel.scatter = _scatter
+    torch.nn.parallel.DataParallel.forward = _data_parallel
 
 
 def _own(function, name):
@@ -225,7 +228,9 @@ def _legacy(name):
     return Meta(name, (), {"__new__": new, "__module__": "torch.cuda"})
 
 
-def _scatter(self, inputs, kwargs, device_ids):
+def _data_parallel(self, *inputs, **kwargs):
+    """One GPU: the inputs are moved to it, and the module is called."""
+
     def there(value):
         if isinstance(value, torch.Tensor):
             return value.to("cuda")
@@ -234,7 +239,7 @@ def _scatter(self, inputs, kwargs, device_ids):
         return {name: there(one) for name, one in value.items()} if isinstance(value, dict) else value
 
     telling.limit("data-parallel", frames.place_here())
-    return [tuple(there(one) for one in inputs)], [there(kwargs or {})]
+    return self.module(*there(inputs), **there(kwargs))
 
 
 def _accelerator():
@@ -388,7 +393,7 @@ def _check_gradient(node, gradient, wanted):
     origin = entry.origin if entry is not None else None
     telling.fault(
         "gradient",
-        frames.place(position=(code.co_filename, code.co_firstlineno)),
+        frames.place(position=origin if frames.within(code, origin) else (code.co_filename, code.co_firstlineno)),
         device="cpu" if found is labels.CPU else found,
         other_device=wanted,
         name=getattr(function, "__name__", None),

@@ -1,5 +1,6 @@
 """The script itself: read, compiled and run as __main__, and how it ended."""
 
+import importlib
 import os
 import runpy
 import sys
@@ -15,16 +16,19 @@ import torch.utils.data  # noqa: F401 - what is patched must be there
 from . import frames, judge, moves, pretend, saving, telling
 
 
-def run(script, how, limit):
-    """The exit code that the script would have had."""
+def prepare():
+    """Put everything in place, once."""
     frames.set_up(os.path.dirname(torch.__file__))
     telling.tell("torch", version=torch.__version__)
+    _load_compiler()
     moves.install()
     saving.install()
     pretend.install()
     _count_steps()
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_in_child)
+
+
+def run(script, how, limit):
+    """The exit code that the script would have had."""
     _watch(limit)
     began = time.time()
     try:
@@ -46,8 +50,13 @@ def run(script, how, limit):
     return 0
 
 
-def _in_child():
-    telling.forked = True
+def _load_compiler():
+    """Newer releases load it with the first optimizer, and it wants to find torch as it was."""
+    if hasattr(torch, "_compile"):
+        try:
+            importlib.import_module("torch._dynamo")
+        except Exception as error:
+            print("rehearsal: torch._dynamo does not load: %s" % error, file=sys.stderr)
 
 
 def _run_file(script):

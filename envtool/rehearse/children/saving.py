@@ -68,11 +68,13 @@ def install():
     def save(obj, f, *args, **kwargs):
         name = _name(f)
         if name is None:
-            return original_save(obj, f, *args, **kwargs)
+            with judge.Resting():
+                return original_save(obj, f, *args, **kwargs)
         order = []
         _saving.append((set(), order))
         try:
-            return original_save(obj, f, *args, **kwargs)
+            with judge.Resting():  # a tensor says where it really lies: one on "meta" would be saved without values
+                return original_save(obj, f, *args, **kwargs)
         finally:
             _saving.pop()
             _kept[name] = order
@@ -80,13 +82,18 @@ def install():
     @functools.wraps(_original_load)
     def load(f, map_location=None, *args, **kwargs):
         order = list(_kept.get(_name(f), ()))
-        original = map_location
         if order:
             map_location = _as_saved(order, map_location)
-        del original
         kwargs.pop("mmap", None)  # a mapped file would be loaded without asking where to
         return _original_load(f, map_location, *args, **kwargs)
 
+    reduce = torch.Tensor.__reduce_ex__
+
+    def reduce_ex(self, protocol):
+        with judge.Resting():
+            return reduce(self, protocol)
+
+    torch.Tensor.__reduce_ex__ = reduce_ex
     torch.save = save
     torch.load = load
 

@@ -42,6 +42,7 @@ def main():
         telling.tell("no-torch", type=type(error).__name__, message=str(error)[:500])
         raise
     running = importlib.import_module(package + ".running")
+    running.prepare()
     return running.run(script, how, float(limit))
 
 
