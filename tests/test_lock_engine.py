@@ -341,5 +341,5 @@ def test_no_python_that_is_known(channel: Path) -> None:
 
 
 def test_a_channel_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ToolError, match="conda-forge can't be read|can't be read"):
+    with pytest.raises(ToolError, match="can't be read"):
         lock(tmp_path / "nowhere", ONE)

@@ -78,13 +78,14 @@ def _conda(package: LockedPackage) -> Iterator[str]:
     yield f"- conda: {scalar(package.url)}"
     number = _BUILD_NUMBER.search(package.build)
     stem = package.file_name.removesuffix(".conda").removesuffix(".tar.bz2")
-    if stem != f"{package.name}-{package.version}-{package.build}":
+    told = stem == f"{package.name}-{package.version}-{package.build}"
+    if not told:
         yield f"  name: {scalar(package.name)}"
         yield f"  version: {scalar(package.version)}"
         yield f"  build: {scalar(package.build)}"
     if number is None or int(number[1]) != package.build_number or len(number[1]) > 1:
         yield f"  build_number: {package.build_number}"
-    if f"/{package.subdir}/" not in package.url:
+    if not told or f"/{package.subdir}/" not in package.url:
         yield f"  subdir: {package.subdir}"
     if package.noarch is not None:
         yield f"  noarch: {package.noarch}"

@@ -8,6 +8,7 @@ from typing import Any
 from envtool.errors import ToolError, UsageError
 from envtool.lock.model import LockedPackage, LockedTarget, LockedWheel, Lockfile, Target
 
+_DEEPEST = 16
 ENDINGS = (".yml", ".yaml")
 
 
@@ -77,9 +78,12 @@ def _parsed(text: str, where: str) -> Mapping[str, Any]:
         raise ToolError(f"{where}: reading YAML needs PyYAML", hint='pip install "envtool[lock]"') from None
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
+        depth = 0
         for event in yaml.parse(text, Loader=loader):
-            if isinstance(event, yaml.AliasEvent):
-                raise UsageError(f"{where}: an alias (*{event.anchor}) has no place in a lockfile", hint="lock it anew")
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _DEEPEST or isinstance(event, yaml.AliasEvent):
+                what = "a list in a list in a list" if depth > _DEEPEST else f"an alias (*{event.anchor})"
+                raise UsageError(f"{where}: {what} has no place in a lockfile", hint="lock it anew")
         document = yaml.load(text, Loader=loader)  # noqa: S506 - a safe loader
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise UsageError(
