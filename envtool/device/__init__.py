@@ -98,7 +98,7 @@ def _places(name: str, codes: list[Code]) -> _Searched:
         reader = Reader(around)
         reader.read(program.nodes)
         places += _in_order(name, program, reader.found)
-        says_auto = says_auto or _says_auto(program.nodes, reader.found)
+        says_auto = says_auto or ("auto" in program.code.text and _says_auto(program.nodes, reader.found))
     return _Searched(tuple(places), tuple(skipped), says_auto)
 
 

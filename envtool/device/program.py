@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 import warnings
 
 from envtool.device.cell import as_python, split_lines
@@ -12,6 +13,7 @@ from envtool.device.source import Code, UnreadableError
 from envtool.device.tree import walk
 from envtool.fact import Fact, dataclass
 
+LONGEST_SUM = 5_000  # signs in a line; Python 3.10 ends without a word where a sum is too deep for its stack
 TRIES = 20  # lines that may be wrong before all of it is given up
 _MISSING_BLOCK = re.compile(r"expected an indented block after .* on line (\d+)")
 _COMMAND = re.compile(r"\s*(?:pip3?|conda|mamba|uv|apt|apt-get|git|cd|ls|cat|cp|mv|rm|mkdir|wget|curl)\s+[-\w./~].*")
@@ -48,6 +50,8 @@ def parse(code: Code) -> Program | None:
 
 
 def _tree(text: str) -> ast.AST:
+    if sys.version_info < (3, 11) and any(line.count("+") > LONGEST_SUM for line in text.splitlines()):
+        raise UnreadableError("nested too deeply")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

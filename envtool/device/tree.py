@@ -325,9 +325,19 @@ def _line(node: ast.expr) -> int:
     return node.lineno
 
 
+_LEAVES = (ast.expr_context, ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.Name, ast.alias)
+
+
 def walk(tree: ast.AST) -> Iterator[ast.AST]:
-    """Every node, parents first; without recursion, so that no depth is too deep."""
+    """Every node that a rule may be for, parents first; without recursion, so that no depth is too deep."""
     level = [tree]
     while level:
         yield from level
-        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        below: list[ast.AST] = []
+        for node in level:
+            for name in node._fields:
+                value = getattr(node, name, None)
+                for child in value if type(value) is list else (value,):
+                    if isinstance(child, ast.AST) and not isinstance(child, _LEAVES):
+                        below.append(child)
+        level = below
