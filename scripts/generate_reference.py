@@ -220,6 +220,7 @@ TITLES = {
     "catalog-update": ("The update document", "`envtool catalog update --json` prints it."),
     "smoke": ("The smoke document", "`envtool smoke --json` prints it; the example shows two tests."),
     "smoke-tests": ("The list of smoke tests", "`envtool smoke --list --json` prints it; the example shows one test."),
+    "lock": ("The lock document", "`envtool lock --json` prints it; the example shows one platform."),
 }
 TYPES = {"string": "text", "integer": "whole number", "boolean": "true or false", "array": "list", "null": "null"}
 

@@ -17,6 +17,9 @@ from envtool.checks import ALL, Evidence, run  # noqa: E402
 from envtool.diagnosis import Diagnosis  # noqa: E402
 from envtool.environment import NOT_IMPORTED, Build, Distribution, Environment, Leak, Shadow  # noqa: E402
 from envtool.errors import UsageError  # noqa: E402
+from envtool.lock.difference import Move  # noqa: E402
+from envtool.lock.document import document as lock_document  # noqa: E402
+from envtool.lock.model import LockedPackage, LockedTarget, Lockfile, Target  # noqa: E402
 from envtool.machine import Absent, Amd, Apple, Found, Gpu, HostPython, Intel, Libc, Machine, Nvidia  # noqa: E402
 from envtool.machine_document import machine_to_json  # noqa: E402
 from envtool.plan import Plan, resolve  # noqa: E402
@@ -194,6 +197,18 @@ def smoke_tests() -> dict[str, Json]:
     return list_to_json(tests(sys.executable)[:1])
 
 
+def lock() -> dict[str, Json]:
+    """One platform, to which a package was added."""
+    target = Target("cuda", "linux-64")
+    package = LockedPackage(
+        "pytorch", "2.13.0", "cuda129_mkl_py313_h0509a7e_302", 302, "linux-64", "", "", "", 25_000_000, ()
+    )
+    locked = LockedTarget(target, "cuda129", "3.13", (), (), (package,))
+    lockfile = Lockfile("deep-learning", ("https://conda.anaconda.org/conda-forge",), "", (locked,))
+    move = Move("tqdm", None, "4.70.0", "new", (target,))
+    return lock_document("locked", lockfile=lockfile, moved=(move,), files=("pixi.lock",))
+
+
 EXAMPLES: dict[str, Callable[[], dict[str, Json]]] = {
     "machine": machine,
     "doctor": doctor,
@@ -205,4 +220,5 @@ EXAMPLES: dict[str, Callable[[], dict[str, Json]]] = {
     "catalog-update": catalog_update,
     "smoke": smoke,
     "smoke-tests": smoke_tests,
+    "lock": lock,
 }

@@ -104,6 +104,7 @@ def records(*, extra: Iterable[Record] = ()) -> list[Record]:
         record("follows", "1.0", "pyhd8ed1ab_0", depends=["numpy 2.1.*", "python"], noarch="python"),
         record("follows", "2.0", "pyhd8ed1ab_0", depends=["numpy 2.2.*", "python"], noarch="python"),
     ]  # fmt: skip
+    found += [record("unixly", "1.0", "h0_0", subdir) for subdir in SUBDIRS if not subdir.startswith("win")]
     for subdir in SUBDIRS:
         found += torch_records(subdir)
         found += [record("libcudnn", version, "h0_0", subdir) for version in ("9.10.0", "9.20.0")]

@@ -1,3 +1,4 @@
+# ruff: noqa: E402
 """The files of a lockfile: what they say, that they read back, and what never gets into them."""
 
 from __future__ import annotations

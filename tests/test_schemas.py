@@ -32,6 +32,7 @@ NAMES = (
     "catalog-update",
     "smoke",
     "smoke-tests",
+    "lock",
 )
 SCHEMAS = {
     f"{name}-1.json": json.loads((Path(FOLDER) / "schemas" / f"{name}-1.json").read_text(encoding="utf-8"))

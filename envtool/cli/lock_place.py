@@ -46,7 +46,9 @@ class Place(Fact):
 
     def lockfile(self) -> Lockfile | None:
         """All of it."""
-        return read_lockfile(self.folder)
+        from envtool.lock.place import lock_path
+
+        return read_lockfile(lock_path(self.folder))
 
 
 def short(path: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from envtool.lock.choose import Refused
 from envtool.lock.difference import Move
 from envtool.lock.model import LockedTarget, Lockfile, Target
+from envtool.verdicts import Json
 
 SCHEMA = "envtool.lock/1"
 RESULTS = ("locked", "unchanged", "would-change", "fresh", "stale", "refused", "different", "same")
@@ -18,7 +19,7 @@ def document(
     moved: tuple[Move, ...] = (),
     told: tuple[tuple[str, ...], tuple[str, ...]] = ((), ()),
     files: tuple[str, ...] = (),
-) -> dict[str, object]:
+) -> dict[str, Json]:
     """``told``: what in the spec or the files is not as it was locked, and the notes."""
     return {
         "schema": SCHEMA,
@@ -41,11 +42,11 @@ def document(
     }
 
 
-def _target(target: Target) -> dict[str, object]:
+def _target(target: Target) -> dict[str, Json]:
     return {"variant": target.variant, "subdir": target.subdir}
 
 
-def _locked(locked: LockedTarget) -> dict[str, object]:
+def _locked(locked: LockedTarget) -> dict[str, Json]:
     torch = locked.package("pytorch")
     return {
         **_target(locked.target),

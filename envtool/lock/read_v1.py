@@ -82,7 +82,7 @@ def _parsed(text: str, where: str) -> Mapping[str, Any]:
         for event in yaml.parse(text, Loader=loader):
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > _DEEPEST or isinstance(event, yaml.AliasEvent):
-                what = "a list in a list in a list" if depth > _DEEPEST else f"an alias (*{event.anchor})"
+                what = "a list in a list in a list" if depth > _DEEPEST else "an alias"
                 raise UsageError(f"{where}: {what} has no place in a lockfile", hint="lock it anew")
         document = yaml.load(text, Loader=loader)  # noqa: S506 - a safe loader
     except (yaml.YAMLError, RecursionError, ValueError) as error:

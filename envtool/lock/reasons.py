@@ -44,12 +44,10 @@ async def _unknown(engine: Engine, choice: Choice, own: list[str]) -> tuple[str,
         name = spec_name(spec)
         if name not in known:
             near = get_close_matches(name, names, n=3, cutoff=0.75)
-            hint = (
-                f"did you mean {' or '.join(near)}?"
-                if near
-                else f"take {name} out of packages, or write it under [pip]"
-            )
-            return f"the channel has no package {name!r} for {choice.target.subdir}", hint
+            subdir = choice.target.subdir
+            other = f"take {name} out of packages, or {subdir} out of platforms, or write it under [pip]"
+            hint = f"did you mean {' or '.join(near)}?" if near else other
+            return f"the channel has no package {name!r} for {subdir}", hint
     return None
 
 
