@@ -1,7 +1,7 @@
 """A package index, a PyTorch index and a proxy on this machine, with small real wheels, which can be made to fail.
 
 Routes: `/pypi/<package>/`, `/whl/<variant>/<package>/`, `/files/<name>`. What a fault is keyed by is the beginning of
-a path. Faults: a status, "truncated", "corrupt" (other bytes than announced), "slow" (drips for a minute), "hang"
+a path, or the whole of it with a "$" behind. Faults: a status, "truncated", "corrupt" (other bytes than announced), "slow" (drips for a minute), "hang"
 (answers nothing).
 """
 
@@ -102,6 +102,7 @@ SMALL = [
     Wheel("numpy", "2.3.0"),
     Wheel("pandas", "2.3.0", ("numpy>=2",)),
     Wheel("oldthing", "1.0", ("torch<2.3",)),
+    Wheel("pip", "26.3"),
     Wheel("sourceonly", "1.0", sdist=True),
 ]
 
@@ -115,6 +116,7 @@ class Index:
     faults: dict[str, object] = field(default_factory=dict)
     password: str | None = None
     tls: bool = False
+    tells_sizes: bool = True
     proxy: int | None = None  # answers every request as a proxy that asks for a password
     asked: list[str] = field(default_factory=list)
 
@@ -132,7 +134,8 @@ class Index:
                 with contextlib.suppress(OSError):
                     index.answer(self)
 
-            do_HEAD = do_GET
+            def do_HEAD(self) -> None:
+                self.do_GET()
 
             def do_CONNECT(self) -> None:
                 index.send(self, index.proxy or 405, b"")
@@ -178,8 +181,13 @@ class Index:
             if http.headers.get("Authorization") != expected:
                 self.send(http, 401, b"", {"WWW-Authenticate": 'Basic realm="x"'})
                 return
-        fault = next((fault for start, fault in self.faults.items() if path.startswith(start)), None)
+        fault = next((fault for start, fault in self.faults.items() if f"{path}$".startswith(start)), None)
         found = self.find(path)
+        if http.command == "HEAD" and not self.tells_sizes:
+            self.send(http, 405, b"")
+            return
+        if http.command == "HEAD" and isinstance(fault, str):
+            fault = None
         if isinstance(fault, int):
             self.send(http, fault, b"no")
         elif found is None:

@@ -112,7 +112,8 @@ def tell(text: str) -> None:
 
 def _install(asked: Asked) -> int:
     from envtool.catalog import load
-    from envtool.cli.install_parts import compared, job_of, look, plan_of, wanted_of, with_requirements
+    from envtool.cli.install_parts import compared, in_words, job_of, look, plan_of, wanted_of, with_requirements
+    from envtool.install.failures import InstallError
 
     started = time.monotonic()
     place = _place(asked)
@@ -132,11 +133,14 @@ def _install(asked: Asked) -> int:
     about = About(asked, place, subject.python_version, plan, catalog, started)
     if place.there and not lacks and not opaque:
         return _nothing_to_do(about)
-    _announce(place, subject.python_version, plan)
+    job = job_of(asked, place, subject, plan, wanted, (lacks, installed))
+    _announce(about, job)
     for lack in lacks:
         tell(f"  {lack.name}: {lack.reason}")
-    job = job_of(asked, place, subject, plan, wanted, (lacks, installed))
-    return _dry_run(about, job) if asked.dry_run else _change(about, job)
+    try:
+        return _dry_run(about, job) if asked.dry_run else _change(about, job)
+    except InstallError as error:
+        raise in_words(error, wanted.lines) from None
 
 
 def _wheelhouse(asked: Asked) -> Wheelhouse | None:
@@ -180,16 +184,22 @@ def _place(asked: Asked) -> Place:
     return place
 
 
-def _announce(place: Place, version: str, plan: Plan) -> None:
+def _announce(about: About, job: Job) -> None:
     from envtool.cli.terminal import style
+    from envtool.install.order import without_secrets
     from envtool.report.plan import build_line
 
+    place, plan, sources = about.place, about.plan, job.question.sources
     what = "a new environment" if not place.there else "the active environment" if place.active else "an environment"
-    tell(style().safe(f"Into {place.shown}, {what} with Python {version}:"))
-    tell(f"  {', '.join(f'{pin.package} {pin.full}' for pin in plan.pins)}")
-    tell(style().safe(f"  {build_line(plan)}"))
-    for warning in plan.warnings:
-        tell(style().safe(f"warning: {warning}"))
+    source = sources.torch_index(plan) or sources.index_url
+    if sources.offline:
+        source = ", ".join(sources.find_links)
+    build, _, usual = build_line(plan).rpartition(" from ")
+    lines = [f"Into {place.shown}, {what} with Python {about.python_version}:"]
+    lines.append(f"  {', '.join(f'{pin.package} {pin.full}' for pin in plan.pins)}")
+    lines.append(f"  {build} from {without_secrets(source) if source else usual}")
+    for line in (*lines, *(f"warning: {warning}" for warning in plan.warnings)):
+        tell(style().safe(line))
 
 
 # ── the ends ─────────────────────────────────────────────────────────────────────────────────────

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from envtool.cli.install import Asked
     from envtool.environment import Environment
     from envtool.install.compare import Lack
+    from envtool.install.failures import InstallError
     from envtool.install.order import Sources
     from envtool.install.pip import Pip
     from envtool.install.place import Place
@@ -289,6 +290,21 @@ def _has_pip(sources: Sources) -> bool:
     return any(
         name.startswith("pip-") for folder in sources.find_links if os.path.isdir(folder) for name in os.listdir(folder)
     )
+
+
+def in_words(error: InstallError, lines: tuple[Line, ...]) -> InstallError:
+    """A conflict with the lines that it comes from, if they are of those that were asked for."""
+    from envtool.install.failures import InstallError, who_wants
+
+    wishes = who_wants(error.said) if error.name == "conflict" else ()
+    if not wishes:
+        return error
+    places = {line.name: line.place for line in lines}
+    told = [
+        f"{name} ({places[name]}) wants {wish}" if name in places else f"{name} wants {wish}" for name, wish in wishes
+    ]
+    message = f"{error.message}: {'; '.join(told)}"
+    return InstallError(error.name, message, hint=str(error.hint), details=error.details, code=error.exit_code)
 
 
 def activation(path: str, active: bool) -> str | None:

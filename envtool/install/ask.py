@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import os
 import ssl
 import threading
 import urllib.error
@@ -12,6 +14,7 @@ from dataclasses import replace
 from http.client import HTTPResponse
 from queue import Empty, SimpleQueue
 from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.request import url2pathname
 
 from envtool import __version__
 from envtool.install.order import Package
@@ -62,8 +65,20 @@ def with_sizes(packages: tuple[Package, ...], certificates: str | None) -> tuple
         thread.start()
     for thread in threads:
         thread.join(SECONDS)
-    sizes = dict(found)
+    sizes = {**found, **_local_sizes(packages)}
     return tuple(replace(p, size=sizes[p.name]) if p.name in sizes else p for p in packages)
+
+
+def _local_sizes(packages: tuple[Package, ...]) -> dict[str, int]:
+    """Of wheels in a folder."""
+    sizes = {}
+    for package in packages:
+        url = package.url or ""
+        path = url2pathname(unquote(urlsplit(url).path)) if url.startswith("file:") else url
+        if package.size is None and "://" not in path:
+            with contextlib.suppress(OSError):
+                sizes[package.name] = os.path.getsize(path)
+    return sizes
 
 
 def _size(url: str, certificates: str | None) -> int | None:

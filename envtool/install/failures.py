@@ -25,13 +25,22 @@ _PACKAGES = (
 )
 
 
+_WISH = re.compile(  # uv: "all versions of oldthing depend on torch<2.3"; pip: "oldthing 1.0 depends on torch<2.3"
+    r"([A-Za-z0-9][\w.-]*)(?:[=<>~!]=?[^\s]*)?(?: \d[^\s]*)? depends? on "
+    r"((?:torch|torchvision|torchaudio)[=<>~!][^\s]*)"
+)
+
+
 class InstallError(EnvtoolError):
     """An installer failed. ``name`` is the row that tells why; the exit code is that row's."""
 
-    def __init__(self, name: str, message: str, *, hint: str, details: tuple[str, ...], code: int) -> None:
+    def __init__(
+        self, name: str, message: str, *, hint: str, details: tuple[str, ...], code: int, said: str = ""
+    ) -> None:
         super().__init__(message, hint=hint, details=details)
         self.name = name
         self.exit_code = code
+        self.said = said
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -79,10 +88,16 @@ def explained(ran: Ran, tool: str, *, doing: str) -> InstallError:
     if failure is None:
         message = f"{doing} failed: {tool} ended with exit code {ran.code}"
         hint = "read its words above; `--installer` names the other tool"
-        return InstallError("unknown", message, hint=hint, details=details, code=EXIT_TOOL)
+        return InstallError("unknown", message, hint=hint, details=details, code=EXIT_TOOL, said=text)
     place, package = _place(text), _package(text)
     message = failure.message.format(place=place or "the index", package=package or "a package")
-    return InstallError(failure.name, message, hint=failure.hint, details=details, code=failure.code)
+    return InstallError(failure.name, message, hint=failure.hint, details=details, code=failure.code, said=text)
+
+
+def who_wants(said: str) -> tuple[tuple[str, str], ...]:
+    """Of a conflict: which packages want which torch, ("oldthing", "torch<2.3")."""
+    found = _WISH.findall(said)
+    return tuple(dict.fromkeys((name, wish.rstrip(",.")) for name, wish in found if not name.startswith("torch")))
 
 
 def without_passwords(text: str) -> str:

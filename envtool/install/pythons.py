@@ -6,12 +6,13 @@ import os
 import re
 import shutil
 
-from envtool.errors import UsageError
+from envtool.errors import ToolError, UsageError
 from envtool.install.failures import explained
 from envtool.install.order import Command
 from envtool.install.tool import run
 from envtool.install.uv import Uv
 
+HINT = "install it from python.org, or name one that is here: `envtool install --python PATH`"
 _VERSION = re.compile(r"3(\.\d{1,2}){0,2}t?")
 
 
@@ -26,11 +27,13 @@ def find(version: str, uv: Uv | None, *, fetch: bool) -> str:
     if found is None and uv is not None and fetch:
         ran = run(uv.fetch_python(version), show=True)
         if ran.code != 0:
-            raise explained(ran, "uv", doing=f"getting Python {version}")
+            why = explained(ran, "uv", doing="fetching it")
+            message = f"there is no Python {version} here, and uv could not fetch it: {why.message}"
+            raise ToolError(message, hint=HINT, details=why.details)
         found = _by_uv(version, uv)
     if found is None:
-        way = "install it from python.org" if uv is None or fetch else "it is fetched when the install is no --dry-run"
-        raise UsageError(f"no Python {version} was found on this machine", hint=f"{way}, or name one: --python PATH")
+        hint = HINT if uv is None or fetch else "without --dry-run, uv fetches it"
+        raise UsageError(f"no Python {version} was found on this machine", hint=hint)
     return found
 
 

@@ -9,13 +9,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from envtool.errors import ToolError
+from envtool.errors import EXIT_TOOL, ToolError
 from envtool.fact import Fact
 from envtool.install import space
 from envtool.install.ask import trouble, with_sizes
 from envtool.install.failures import InstallError, explained
 from envtool.install.installed import read_installed
-from envtool.install.order import Command, Package, Question, is_same
+from envtool.install.order import Command, Package, Question, is_same, without_secrets
 from envtool.install.pip import Pip
 from envtool.install.place import Place, python_in
 from envtool.install.tool import Ran, run
@@ -98,7 +98,9 @@ def _run(
         asked = trouble(_indexes(question), question.sources.certificates)
         if asked:
             other = explained(Ran(1, asked), tool.name, doing=doing)
-            error = InstallError(other.name, other.message, hint=str(other.hint), details=error.details, code=4)
+            error = InstallError(other.name, other.message, hint=str(other.hint), details=error.details, code=EXIT_TOOL)
+    if show:  # the tool's words have been read already
+        error = InstallError(error.name, error.message, hint=str(error.hint), details=(), code=error.exit_code)
     raise _with_way_on(error, question)
 
 
@@ -111,7 +113,11 @@ def _indexes(question: Question) -> list[str]:
 def _with_way_on(error: InstallError, question: Question) -> InstallError:
     """Where a folder of wheels lacks what is wanted, say what it has."""
     if not question.sources.offline or error.name not in {"not-there", "no-wheel"}:
-        return error
+        if error.name != "not-there":
+            return error
+        places = " or ".join(map(without_secrets, _indexes(question))) or "the package index"
+        message = error.message.replace("from there", f"from {places}")
+        return InstallError(error.name, message, hint=str(error.hint), details=error.details, code=error.exit_code)
     there = [name for folder in question.sources.find_links for name in _torches(folder)]
     pin = question.plan.pins[0]
     message = f"{', '.join(question.sources.find_links)} holds no {_what(error, question)}"
@@ -164,7 +170,7 @@ def _lay_down(
 ) -> Command:
     command = job.tool.install(job.question, packages, folder)
     missing = _to_fetch(job, command, packages)
-    tell(_announcement(size, missing, job.place.path))
+    tell(_announcement(size, missing, job))
     if missing != 0:
         space.check_room(size, job.place.path, _stores(job))
     if job.place.there:
@@ -174,12 +180,14 @@ def _lay_down(
     return command
 
 
-def _announcement(size: space.Size, missing: int | None, path: str) -> str:
-    if missing == 0:
-        return f"Nothing to download: {size.packages} packages are in uv's cache."
+def _announcement(size: space.Size, missing: int | None, job: Job) -> str:
     import shutil
 
-    free = space.readable(shutil.disk_usage(os.path.dirname(path)).free)
+    if job.question.sources.offline:
+        return f"From {', '.join(job.question.sources.find_links)}: {size}."
+    if missing == 0:
+        return f"Nothing to download: {size.packages} packages are in uv's cache."
+    free = space.readable(shutil.disk_usage(os.path.dirname(job.place.path)).free)
     cached = size.packages - missing if missing is not None else 0
     less = f", less {cached} that are in uv's cache" if cached > 0 else ""
     return f"To download: {size}{less}. {free} are free on this disk."
