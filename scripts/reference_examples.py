@@ -14,6 +14,9 @@ from envtool.catalog import load  # noqa: E402
 from envtool.catalog.difference import Change  # noqa: E402
 from envtool.catalog.laws import judged  # noqa: E402
 from envtool.checks import ALL, Evidence, run  # noqa: E402
+from envtool.device.place import Found as Searched  # noqa: E402
+from envtool.device.place import Place, Skipped  # noqa: E402
+from envtool.device.report import to_json as device_to_json  # noqa: E402
 from envtool.diagnosis import Diagnosis  # noqa: E402
 from envtool.environment import NOT_IMPORTED, Build, Distribution, Environment, Leak, Shadow  # noqa: E402
 from envtool.errors import UsageError  # noqa: E402
@@ -209,6 +212,18 @@ def lock() -> dict[str, Json]:
     return lock_document("locked", lockfile=lockfile, moved=(move,), files=("pixi.lock",))
 
 
+def device() -> dict[str, Json]:
+    """A file and a notebook, and a folder of others' code."""
+    line = 'DEVICE = "cpu"      # change this one line: "cuda", "mps", "xpu" or "auto"'
+    places = (
+        Place("notebooks/tour.ipynb", 4, 2, 'model.to("cuda")', None),
+        Place("src/first_project/device.py", None, 10, line, None),
+    )
+    skipped = (Skipped("notebooks/exercise.ipynb", 12, "line 3: not Python 3 (invalid syntax)"),)
+    files = ("notebooks/exercise.ipynb", "notebooks/tour.ipynb", "src/first_project/device.py")
+    return device_to_json(Searched(places, files, skipped, ("build",), False), 1, None)
+
+
 EXAMPLES: dict[str, Callable[[], dict[str, Json]]] = {
     "machine": machine,
     "doctor": doctor,
@@ -218,6 +233,7 @@ EXAMPLES: dict[str, Callable[[], dict[str, Json]]] = {
     "catalog": catalog,
     "catalog-verify": catalog_verify,
     "catalog-update": catalog_update,
+    "device": device,
     "smoke": smoke,
     "smoke-tests": smoke_tests,
     "lock": lock,

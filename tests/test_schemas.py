@@ -30,6 +30,7 @@ NAMES = (
     "catalog",
     "catalog-verify",
     "catalog-update",
+    "device",
     "smoke",
     "smoke-tests",
     "lock",
