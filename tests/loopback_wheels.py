@@ -172,7 +172,7 @@ class Index:
 
     def answer(self, http: BaseHTTPRequestHandler) -> None:
         path = unquote(http.path.partition("?")[0])
-        self.asked.append(path)
+        self.asked.append(path if http.command == "GET" else f"{http.command} {path}")
         if self.proxy:
             self.send(http, self.proxy, b"proxy authentication required")
             return

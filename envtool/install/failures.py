@@ -84,6 +84,7 @@ def explained(ran: Ran, tool: str, *, doing: str) -> InstallError:
     """The error that a tool's output tells of; where no row knows it, the tool's own words alone."""
     text = without_passwords(ran.said)
     details = _last_words(text)
+    text += _signal(ran.code)
     failure = next((row for row in rows() if row.found_in(text)), None)
     if failure is None:
         message = f"{doing} failed: {tool} ended with exit code {ran.code}"
@@ -92,6 +93,18 @@ def explained(ran: Ran, tool: str, *, doing: str) -> InstallError:
     place, package = _place(text), _package(text)
     message = failure.message.format(place=place or "the index", package=package or "a package")
     return InstallError(failure.name, message, hint=failure.hint, details=details, code=failure.code, said=text)
+
+
+def _signal(code: int) -> str:
+    """What ended a tool that did not end by itself."""
+    if code >= 0:
+        return ""
+    import signal
+
+    try:
+        return f"\nkilled by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"\nkilled by signal {-code}"
 
 
 def who_wants(said: str) -> tuple[tuple[str, str], ...]:
