@@ -25,6 +25,7 @@ COMMANDS = {
     "install": "Make or repair an environment with the builds that fit",
     "catalog": "The compatibility data: show it, verify it, bring it up to date",
     "smoke": "Tests that PyTorch does what the lecture says",
+    "rehearse": "Would this script run on a GPU? Tried on a machine without one",
     "device": "Every line that names a device, and the one that changes it",
     "explain": "What a check means and how to mend it",
 }

@@ -52,11 +52,14 @@ def _restore(storage, location):
     return storage
 
 
-def _name(file):
-    if isinstance(file, (str, os.PathLike)):
-        return os.path.realpath(os.fspath(file))
-    name = getattr(file, "name", None)
-    return os.path.realpath(name) if isinstance(name, str) else None
+def _file(file):
+    """What tells one file from another, also after it was renamed; None where it is none on a disk."""
+    name = file if isinstance(file, (str, os.PathLike)) else getattr(file, "name", None)
+    try:
+        found = os.stat(name)
+    except (OSError, TypeError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
 
 
 def install():
@@ -66,8 +69,8 @@ def install():
 
     @functools.wraps(original_save)
     def save(obj, f, *args, **kwargs):
-        name = _name(f)
-        if name is None:
+        on_disk = isinstance(f, (str, os.PathLike)) or isinstance(getattr(f, "name", None), str)
+        if not on_disk:
             with judge.Resting():
                 return original_save(obj, f, *args, **kwargs)
         order = []
@@ -77,11 +80,11 @@ def install():
                 return original_save(obj, f, *args, **kwargs)
         finally:
             _saving.pop()
-            _kept[name] = order
+            _kept[_file(f)] = order
 
     @functools.wraps(_original_load)
     def load(f, map_location=None, *args, **kwargs):
-        order = list(_kept.get(_name(f), ()))
+        order = list(_kept.get(_file(f), ()))
         if order:
             map_location = _as_saved(order, map_location)
         kwargs.pop("mmap", None)  # a mapped file would be loaded without asking where to

@@ -1,6 +1,7 @@
 """Runs a script as `python SCRIPT ARGS` would, with every tensor operation looked at.
 
-Arguments: the file for events, the limit in seconds, "file" or "module", the script or module, its arguments.
+Arguments: the file for events, the limit in seconds, what DEVICE is to hold, "file" or "module", the script or
+module, its arguments.
 """
 
 import sys
@@ -25,7 +26,7 @@ def load_package():
 
 
 def main():
-    events, limit, how, script = sys.argv[1:5]
+    events, limit, device, how, script = sys.argv[1:6]
     package = load_package()
     telling = importlib.import_module(package + ".telling")
     telling.path = events
@@ -33,8 +34,8 @@ def main():
         sys.path.insert(0, os.path.dirname(os.path.realpath(script)))
     else:
         sys.path.insert(0, os.getcwd())
-    sys.argv = [script] + sys.argv[5:]
-    os.environ["DEVICE"] = "meta"
+    sys.argv = [script] + sys.argv[6:]
+    os.environ["DEVICE"] = device
     telling.tell("start", python=sys.version.split()[0], executable=sys.executable)
     try:
         import torch  # noqa: F401 - whether it can be
