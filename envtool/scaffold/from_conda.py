@@ -16,6 +16,7 @@ from envtool.scaffold.from_pip import Read, an_option, logical_lines, requiremen
 from envtool.spec import FAMILY
 from envtool.target import SUBDIRS
 
+DEEPEST = 20
 LARGEST = 256 << 10  # characters: a whole environment's export has a tenth of it
 _OF_TORCH = {"pytorch": "torch", "pytorch-gpu": "torch", "pytorch-cpu": "torch", "torchvision": "torchvision",
              "torchaudio": "torchaudio", "torch": "torch", "libtorch": "torch"}  # fmt: skip
@@ -32,8 +33,13 @@ def load(text: str, where: str) -> dict[str, Any]:
     if len(text) > LARGEST:
         raise UsageError(f"{where} is larger than {LARGEST >> 10} KiB", hint="name an environment.yml")
     try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.BaseLoader)):
-            raise UsageError(f"{where}: anchors and aliases are not read", hint="write out what they stand for")
+        depth = 0
+        for event in yaml.parse(text, Loader=yaml.BaseLoader):
+            if isinstance(event, yaml.AliasEvent):
+                raise UsageError(f"{where}: anchors and aliases are not read", hint="write out what they stand for")
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:  # the parser's time grows with the square of it
+                raise UsageError(f"{where}: it is nested too deeply", hint="name an environment.yml")
         document = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - it makes texts, lists and tables, no objects
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
@@ -118,7 +124,11 @@ def _channels(names: Iterable[str], carried: Carried) -> None:
 
 def _parts(text: str) -> tuple[str, str, str | None]:
     """Name, version and build of a match spec: "numpy=1.26=py311_0", "numpy >=1.26,<2", "pytorch::torchvision"."""
-    bare = re.sub(r"\[.*\]$", "", text.strip()).rpartition("::")[2]
+    bare, _, brackets = text.strip().partition("[")
+    bare = bare.strip().rpartition("::")[2]
+    inside = re.search(r"version\s*=\s*['\"]?([^'\"\]]+)", brackets)
+    if inside:
+        bare = f"{bare} {inside[1]}"
     found = re.fullmatch(r"([A-Za-z0-9_][A-Za-z0-9._-]*)\s*(.*)", bare)
     if found is None:
         return bare, "", None
@@ -155,6 +165,8 @@ def specifier(version: str) -> str | None:
 def _dependency(text: str, carried: Carried, *, exported: bool) -> None:
     name, version, build = _parts(text)
     key, names = plain_name(name), carried.names
+    if "[" in text and "version" not in text:
+        carried.note(text, "what stands in brackets was left out")
     if key == "python":
         _python(text, version, carried)
     elif name.lower() in _OF_TORCH:
