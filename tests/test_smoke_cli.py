@@ -99,6 +99,16 @@ def test_junit(smoke, tmp_path, monkeypatch):
     assert "Mend it." in cases["smoke-ill"][0].text
 
 
+def test_no_room_for_temporary_files(smoke, tmp_path, monkeypatch):
+    (tmp_path / "full").mkdir()
+    place = tmp_path / "runner" / "supervisor.py"
+    text = place.read_text(encoding="utf-8")
+    full = "raise OSError(28, 'No space left on device')"
+    place.write_text(text.replace('self.folder = tempfile.mkdtemp(prefix="smoke-")', full), encoding="utf-8")
+    code, out, err = smoke()
+    assert code == 4 and out == "" and "the tests can't be run: [Errno 28] No space left on device" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "count"),
     [

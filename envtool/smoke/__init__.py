@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from envtool.errors import ToolError, UsageError
+from envtool.errors import EXIT_TOOL, ToolError, UsageError
 from envtool.smoke.events import Asked, Event, announced, report_of, started
 from envtool.smoke.runner import HINT, listen
 from envtool.smoke_report import SmokeReport, SmokeTest
@@ -37,6 +37,8 @@ def run(
         if heard.code == 2 and only and "there is no test" in heard.stderr:
             raise UsageError(_last(heard.stderr), hint="`envtool smoke --list` shows them all")
         raise ToolError(f"the smoke tests do not start with {python}: {_last(heard.stderr) or heard.ending}", hint=HINT)
+    if heard.code == EXIT_TOOL:
+        raise ToolError(_last(heard.stderr), hint="free some space and memory, then try again")
     return report_of(heard.events, Asked(python, device, quick), heard.ending)
 
 

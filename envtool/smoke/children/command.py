@@ -221,6 +221,9 @@ def run(tests, asked):
         return 130
     except BrokenPipeError:  # nobody listens any more
         return 130
+    except OSError as error:  # no room for a folder, or for a process
+        sys.stderr.write("error: the tests can't be run: %s\n" % error)
+        return 4
     if asked.events:
         write(json.dumps({"event": "done", "seconds": time.monotonic() - report.started}) + "\n")
     else:
