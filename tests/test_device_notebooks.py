@@ -111,3 +111,10 @@ def test_one_broken_cell_spoils_no_other(tmp_path: Path) -> None:
     found = find(str(path))
     assert [(place.cell, place.line) for place in found.places] == [(3, 1)]
     assert [(skipped.cell, skipped.reason[:7]) for skipped in found.skipped] == [(2, "line 1:")]
+
+
+def test_a_tab_in_the_json_spoils_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "tour.ipynb"
+    path.write_text('{"cells": [{"cell_type": "code", "source": "if x:\tDEVICE = \'cpu\'"}]}')
+    (place,) = find(str(path)).places
+    assert place.text == "if x:\tDEVICE = 'cpu'"

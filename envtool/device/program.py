@@ -15,6 +15,7 @@ from envtool.fact import Fact, dataclass
 
 LONGEST_SUM = 5_000  # signs in a line; Python 3.10 ends without a word where a sum is too deep for its stack
 TRIES = 20  # lines that may be wrong before all of it is given up
+LONG = 500_000  # characters; parsing more than that again and again takes minutes
 _MISSING_BLOCK = re.compile(r"expected an indented block after .* on line (\d+)")
 _COMMAND = re.compile(r"\s*(?:pip3?|conda|mamba|uv|apt|apt-get|git|cd|ls|cat|cp|mv|rm|mkdir|wget|curl)\s+[-\w./~].*")
 
@@ -69,7 +70,7 @@ def _mended(text: str) -> tuple[ast.AST, tuple[str, ...]]:
     lines = split_lines(text)
     lost: list[str] = []
     first: SyntaxError | None = None
-    for _ in range(TRIES):
+    for _ in range(TRIES if len(text) < LONG else 1):
         try:
             return _tree("".join(lines)), tuple(lost)
         except SyntaxError as error:

@@ -71,7 +71,7 @@ def notebook_text(data: bytes) -> str:
 def notebook_cells(text: str) -> list[Code] | None:
     """The code cells of a notebook of any version, from 1; None where its language is not Python."""
     try:
-        notebook = json.loads(text)
+        notebook = json.loads(text, strict=False)  # a tab in a text spoils nothing
     except ValueError as error:
         raise UnreadableError(f"not JSON: {error}") from None
     except RecursionError:

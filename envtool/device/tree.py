@@ -22,6 +22,7 @@ from envtool.device.values import (
     DEVICE,
     FAMILY,
     LOOKUPS,
+    SPEECH,
     SWITCH,
     WORDS,
     Context,
@@ -183,14 +184,16 @@ class Reader:
     def _call(self, node: ast.Call) -> None:
         path = dotted(node.func, self.around.aliases)
         function = path.rpartition(".")[2] or last_name(node.func)
+        if function in SPEECH:
+            self._say_words(keyword.value for keyword in node.keywords)
         if function in WORDS:
-            self._say_words((*node.args, *(keyword.value for keyword in node.keywords)))
-            return
-        self._place(node, function, path)
-        self._arguments(node, function, path)
+            self._say_words(node.args)
+        else:
+            self._place(node, function, path)
+            self._arguments(node, function, path)
+            self._option(node)
         for keyword in node.keywords:
             self._keyword(keyword, function)
-        self._option(node)
 
     def _place(self, node: ast.Call, function: str, path: str) -> None:
         """``x.cuda()`` and ``torch.cuda.set_device(0)``."""

@@ -12,13 +12,15 @@ from envtool.fact import Fact, dataclass
 # FAMILY by a name without an index. None: it isn't one literal that decides, so nothing can be put in its place.
 SWITCH, DEVICE, FAMILY = "switch", "device", "family"
 # fmt: off
-# Calls whose texts are words about a device: nothing is put on one by them.
-WORDS = frozenset((
+# Calls that say something; and calls whose plain arguments are words, though a `device=` of theirs is a device.
+SPEECH = frozenset((
     "print", "pprint", "display", "log", "debug", "info", "warning", "warn", "error", "exception", "critical", "fail",
-    "skip", "skipif", "format", "isinstance", "issubclass", "hasattr", "startswith", "endswith", "replace", "split",
-    "rsplit", "partition", "strip", "lstrip", "rstrip", "removeprefix", "removesuffix", "find", "index", "count",
-    "title", "set_title", "xlabel", "ylabel", "legend", "text", "annotate", "write", "add_scalar", "add_row",
-    "markdown", "match", "search", "fullmatch", "sub", "is_available", "system",
+    "skip", "skipif", "format", "title", "set_title", "xlabel", "ylabel", "legend", "annotate", "markdown",
+))
+WORDS = SPEECH | frozenset((
+    "isinstance", "issubclass", "hasattr", "startswith", "endswith", "replace", "split", "rsplit", "partition", "strip",
+    "lstrip", "rstrip", "removeprefix", "removesuffix", "find", "index", "count", "text", "write", "add_scalar",
+    "add_row", "match", "search", "fullmatch", "sub", "is_available", "system",
 ))
 LOOKUPS = frozenset(("get", "getenv", "pop", "setdefault", "getattr", "setattr", "setenv", "putenv"))
 _ASKS = frozenset(("is_available", "device_count", "is_built", "is_initialized", "is_torch_cuda_available"))
