@@ -222,6 +222,14 @@ TITLES = {
     "smoke": ("The smoke document", "`envtool smoke --json` prints it; the example shows two tests."),
     "smoke-tests": ("The list of smoke tests", "`envtool smoke --list --json` prints it; the example shows one test."),
     "lock": ("The lock document", "`envtool lock --json` prints it; the example shows one platform."),
+    "install": (
+        "The install document",
+        "`envtool install --json` prints it. Of the plan the example shows the beginning, of the changes the first.",
+    ),
+    "wheelhouse": (
+        "The manifest of a folder of wheels",
+        "`envtool install --download DIR` writes it as `DIR/envtool-wheelhouse.json`; the example shows one wheel.",
+    ),
 }
 TYPES = {"string": "text", "integer": "whole number", "boolean": "true or false", "array": "list", "null": "null"}
 

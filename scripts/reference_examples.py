@@ -20,6 +20,9 @@ from envtool.device.report import to_json as device_to_json  # noqa: E402
 from envtool.diagnosis import Diagnosis  # noqa: E402
 from envtool.environment import NOT_IMPORTED, Build, Distribution, Environment, Leak, Shadow  # noqa: E402
 from envtool.errors import UsageError  # noqa: E402
+from envtool.install.order import Package  # noqa: E402
+from envtool.install.wheelhouse import Wheelhouse  # noqa: E402
+from envtool.install.wheelhouse import to_json as wheelhouse_to_json  # noqa: E402
 from envtool.lock.difference import Move  # noqa: E402
 from envtool.lock.document import document as lock_document  # noqa: E402
 from envtool.lock.model import LockedPackage, LockedTarget, Lockfile, Target  # noqa: E402
@@ -31,11 +34,15 @@ from envtool.probe.interpreter import choose_interpreter  # noqa: E402
 from envtool.probe.recording import RecordedHost, Recording, recording_to_json  # noqa: E402
 from envtool.report.catalog import to_json as catalog_to_json  # noqa: E402
 from envtool.report.catalog import update_to_json, verified_to_json  # noqa: E402
+from envtool.report.install import Change as Laid  # noqa: E402
+from envtool.report.install import Installation  # noqa: E402
+from envtool.report.install import to_json as install_to_json  # noqa: E402
 from envtool.report.json import doctor_to_json, error_to_json  # noqa: E402
 from envtool.report.smoke import list_to_json, smoke_to_json  # noqa: E402
 from envtool.smoke import Event, tests  # noqa: E402
 from envtool.smoke.events import Asked, report_of  # noqa: E402
 from envtool.spec import Request  # noqa: E402
+from envtool.target import read_target  # noqa: E402
 from envtool.verdicts import Json  # noqa: E402
 
 GPU = Gpu(
@@ -224,6 +231,35 @@ def device() -> dict[str, Json]:
     return device_to_json(Searched(places, files, skipped, ("build",), False), 1, None)
 
 
+def _cpu_plan() -> Plan:
+    answer = resolve(read_target("linux-64,py3.12,gpu=none", load()), Request(("torch==2.14.1",)), load())
+    assert isinstance(answer, Plan)
+    return answer
+
+
+def install() -> dict[str, Json]:
+    """A new environment, whose plan is cut short."""
+    chosen = _cpu_plan()
+    url = "https://download.pytorch.org/whl/cpu/torch-2.14.1%2Bcpu-cp312-cp312-manylinux_2_28_x86_64.whl"
+    line = "uv pip install --python .venv/bin/python --no-deps torch==2.14.1+cpu"
+    done = Installation(
+        result="installed", path="/home/ada/course/.venv", shown=".venv", created=True, python="3.12.4",
+        installer="uv", plan=chosen, changes=(Laid("torch", "2.14.1+cpu", None, 190_000_000, url),),
+        known_bytes=190_000_000, commands=("uv venv .venv", line), seconds=21.5,
+    )  # fmt: skip
+    return install_to_json(done, {**document_of(chosen, load()), "refusals": [], "commands": {"pip": line[3:]}})
+
+
+def wheelhouse() -> dict[str, Json]:
+    """One wheel, and what was asked for beside torch."""
+    name = "torch-2.14.1+cpu-cp312-cp312-manylinux_2_28_x86_64.whl"
+    wheel = Package("torch", "2.14.1+cpu", None, name, "a1" * 32, 190_000_000)
+    document = {**document_of(_cpu_plan(), load()), "refusals": []}
+    return wheelhouse_to_json(
+        Wheelhouse("wheels", "linux x86_64, Python 3.12", "3.12", document, ("pandas>=2",), (wheel,))
+    )
+
+
 EXAMPLES: dict[str, Callable[[], dict[str, Json]]] = {
     "machine": machine,
     "doctor": doctor,
@@ -237,4 +273,6 @@ EXAMPLES: dict[str, Callable[[], dict[str, Json]]] = {
     "smoke": smoke,
     "smoke-tests": smoke_tests,
     "lock": lock,
+    "install": install,
+    "wheelhouse": wheelhouse,
 }

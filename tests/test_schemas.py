@@ -34,6 +34,8 @@ NAMES = (
     "smoke",
     "smoke-tests",
     "lock",
+    "install",
+    "wheelhouse",
 )
 SCHEMAS = {
     f"{name}-1.json": json.loads((Path(FOLDER) / "schemas" / f"{name}-1.json").read_text(encoding="utf-8"))

@@ -61,7 +61,7 @@ def fill(asked: Asked) -> int:
         from envtool.install.wheelhouse import finish
 
         house = finish(packages, house)
-    return _show(asked, house, packages, line, document, time.monotonic() - started)
+    return _show(asked, house, packages, line, plan, (catalog, time.monotonic() - started))
 
 
 def _folder(asked: Asked) -> str:
@@ -173,30 +173,30 @@ def _house(folder: str, made_for: str, python: str, plan: dict[str, Json], wante
 
 
 def _show(
-    asked: Asked, house: Wheelhouse, packages: tuple[Package, ...], line: str, plan: dict[str, Json], seconds: float
+    asked: Asked, house: Wheelhouse, packages: tuple[Package, ...], line: str, plan: Plan, more: tuple[Catalog, float]
 ) -> int:
     from envtool.install.order import without_secrets
-    from envtool.report.json import dumps
+    from envtool.install.space import size_of
+    from envtool.report.install import Change, Installation, to_json
 
-    result = "dry-run" if asked.dry_run else "downloaded"
+    catalog, seconds = more
     if asked.as_json:
-        changes: list[Json] = [
-            {"name": p.name, "version": p.version, "before": None, "size": p.size,
-             "url": without_secrets(p.url) if p.url else None}
-            for p in packages
-        ]  # fmt: skip
-        sizes = [p.size for p in packages if p.size is not None]
-        download: dict[str, Json] = {"known_bytes": sum(sizes), "unknown_sizes": len(packages) - len(sizes)}
-        document: dict[str, Json] = {
-            "schema": "envtool.install/1", "result": result, "environment": None, "folder": house.folder,
-            "installer": "pip", "plan": plan, "changes": changes, "download": download, "commands": [line],
-            "notes": [], "smoke": None, "seconds": round(seconds, 3),
-        }  # fmt: skip
-        sys.stdout.write(dumps(document))
+        from envtool.plan_document import document_of
+        from envtool.report.json import dumps
+
+        changes = tuple(
+            Change(p.name, p.version, None, p.size, without_secrets(p.url) if p.url else None) for p in packages
+        )
+        size = size_of(packages)
+        done = Installation(
+            result="dry-run" if asked.dry_run else "downloaded", path=house.folder, shown=str(asked.download),
+            created=False, python=house.python, installer="pip", plan=plan, changes=changes, known_bytes=size.known,
+            unknown_sizes=size.unknown, commands=(line,), seconds=seconds, folder=house.folder,
+        )  # fmt: skip
+        sys.stdout.write(dumps(to_json(done, document_of(plan, catalog))))
     elif asked.dry_run:
         sys.stdout.write(line + "\n")
     else:
-        from envtool.install.space import size_of
         from envtool.shell import quoted
 
         sys.stdout.write(

@@ -8,7 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from envtool.errors import EXIT_NO_PLAN, EnvtoolError, ToolError, UsageError
 from envtool.fact import Fact
@@ -115,7 +115,14 @@ def finish(packages: tuple[Package, ...], house: Wheelhouse) -> Wheelhouse:
             message = f"{package.filename} is not the file that the index announced: its hash differs"
             raise ToolError(message, hint="run the same command again; the file was removed")
         wheels.append(Package(package.name, package.version, None, package.filename, digest, os.path.getsize(path)))
-    document: dict[str, Json] = {
+    found = replace(house, wheels=tuple(sorted(wheels, key=lambda wheel: wheel.name)))
+    write_text(os.path.join(house.folder, MANIFEST), json.dumps(to_json(found), indent=2) + "\n")
+    return found
+
+
+def to_json(house: Wheelhouse) -> dict[str, Json]:
+    """The manifest, schema ``envtool.wheelhouse/1``."""
+    return {
         "schema": SCHEMA,
         "made_for": house.made_for,
         "python": house.python,
@@ -123,11 +130,9 @@ def finish(packages: tuple[Package, ...], house: Wheelhouse) -> Wheelhouse:
         "requirements": list(house.requirements),
         "wheels": [
             {"name": w.name, "version": w.version, "filename": w.filename, "sha256": w.sha256, "size": w.size}
-            for w in sorted(wheels, key=lambda wheel: wheel.name)
+            for w in house.wheels
         ],
     }
-    write_text(os.path.join(house.folder, MANIFEST), json.dumps(document, indent=2) + "\n")
-    return Wheelhouse(house.folder, house.made_for, house.python, house.plan, house.requirements, tuple(wheels))
 
 
 def _sha256(path: str) -> str:

@@ -45,6 +45,7 @@ class Installation(Fact):
     smoke_line: str | None = None
     seconds: float = 0.0
     activate: str | None = None
+    folder: str | None = None  # of wheels; there is no environment then
 
 
 def to_json(done: Installation, plan: Json) -> dict[str, Json]:
@@ -52,7 +53,8 @@ def to_json(done: Installation, plan: Json) -> dict[str, Json]:
     return {
         "schema": SCHEMA,
         "result": done.result,
-        "environment": {"path": done.path, "created": done.created, "python": done.python},
+        "environment": None if done.folder else {"path": done.path, "created": done.created, "python": done.python},
+        "folder": done.folder,
         "installer": done.installer,
         "plan": plan,
         "changes": [
