@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 _PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_/.,+=<>!*|()\[\]@~^$&;:#% -]*")
@@ -19,7 +18,16 @@ def scalar(text: str) -> str:
             return text
     if text.isprintable():
         return "'" + text.replace("'", "''") + "'"
-    return json.dumps(text)
+    return '"' + "".join(map(_escaped, text)) + '"'
+
+
+def _escaped(character: str) -> str:
+    """As a double-quoted YAML string has it; JSON's pairs of surrogates would be two characters there."""
+    if character in '"\\':
+        return f"\\{character}"
+    if character.isprintable():
+        return character
+    return f"\\u{ord(character):04x}" if ord(character) < 0x10000 else f"\\U{ord(character):08x}"
 
 
 def sequence(key: str, values: tuple[str, ...] | list[str], indent: str = "") -> list[str]:
