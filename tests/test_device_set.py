@@ -109,6 +109,11 @@ def test_an_error_is_a_document_too(here: Path, capsys: pytest.CaptureFixture[st
     assert "no such file or folder" in err
 
 
+def test_no_text_steers_the_terminal(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "code.py").write_text("DEVICE = 'cpu'  # \x1b[2J\x9b\n")
+    assert run(capsys)[1].splitlines()[0] == "code.py:1: DEVICE = 'cpu'  # ?[2J?"
+
+
 # ── --set ────────────────────────────────────────────────────────────────────────────────────────
 
 

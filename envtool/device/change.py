@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from envtool.device.cell import split_lines
-from envtool.device.place import Found, Literal, Place
+from envtool.device.place import Found, Literal, Place, plain
 from envtool.device.source import UnreadableError, encoding_of, notebook_text, read_bytes
 from envtool.device.values import FAMILY, SWITCH
 from envtool.errors import ToolError, UsageError
@@ -38,7 +38,7 @@ def changed(found: Found, name: str, shown: str) -> Change:
         raise UsageError(
             f"{where(place)}: no single name in quotes decides there",
             hint=f'write DEVICE = "{name}" on one line, and `.to(DEVICE)` where things go to the device',
-            details=(place.text,),
+            details=(plain(place.text),),
         )
     _suits(place, literal, name)
     try:
@@ -58,7 +58,7 @@ def _the_one(found: Found, shown: str) -> Place:
         raise UsageError(
             f"{shown}: {len(found.places)} lines name a device, and only one may be changed",
             hint="keep one of them, DEVICE = …, and write `.to(DEVICE)` or `device=DEVICE` in the others",
-            details=(*(f"{where(place)}: {place.text}" for place in found.places[:5]), *more),
+            details=(*(plain(f"{where(place)}: {place.text}") for place in found.places[:5]), *more),
         )
     if found.skipped:
         first = found.skipped[0]
@@ -79,13 +79,13 @@ def _suits(place: Place, literal: Literal, name: str) -> None:
         raise UsageError(
             f"{where(place)}: PyTorch gets this name as it stands, and knows no device called auto",
             hint='write DEVICE = "auto" on a line of its own, and choose by it what is there',
-            details=(place.text,),
+            details=(plain(place.text),),
         )
     if ":" in name and literal.kind == FAMILY:
         raise UsageError(
             f"{where(place)}: here stands a kind of device, without a number",
             hint=f"`envtool device --set {name.partition(':')[0]}`",
-            details=(place.text,),
+            details=(plain(place.text),),
         )
 
 
@@ -118,7 +118,7 @@ def _span(line: str, place: Place, literal: Literal) -> tuple[int, int]:
         raise UsageError(
             f"{where(place)}: the name is put together from parts",
             hint=f'write it in one piece, as in DEVICE = "{literal.says}"',
-            details=(place.text,),
+            details=(plain(place.text),),
         )
     return found.span(2)
 

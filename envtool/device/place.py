@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from envtool.fact import Fact, dataclass
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
+
+
+def plain(text: str) -> str:
+    """A file's name or line on one line of the screen, without signs that a terminal obeys."""
+    return _CONTROL.sub("?", text)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

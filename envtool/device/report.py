@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from envtool.device.change import Change, where
-from envtool.device.place import Found, Place
+from envtool.device.place import Found, Place, plain
 from envtool.verdicts import Json
 
 DEVICE_SCHEMA = "envtool.device/1"
@@ -42,7 +42,7 @@ def _change_to_json(change: Change) -> dict[str, Json]:
 
 def render(found: Found) -> str:
     """One line a place, as compilers write them, then the count."""
-    lines = [f"{where(place)}: {place.text}" for place in found.places]
+    lines = [plain(f"{where(place)}: {place.text}") for place in found.places]
     return "\n".join([*lines, *([""] if lines else []), _count(found)]) + "\n"
 
 
@@ -60,15 +60,15 @@ def _count(found: Found) -> str:
 def render_change(change: Change) -> str:
     """The line as it is now, and whether that is news."""
     said = "changed" if change.data is not None else "it says so already"
-    return f"{where(change.place)}: {change.after}\n\n1 line names a device: {said}.\n"
+    return plain(f"{where(change.place)}: {change.after}") + f"\n\n1 line names a device: {said}.\n"
 
 
 def notes(found: Found, most: int | None, line: Callable[[str], str]) -> list[str]:
     """What goes to stderr: what was not read, and the one next step; ``line``: the command that sets a name."""
-    lines = [f"not read: {_at(s.file, s.cell)}: {s.reason}" for s in found.skipped]
+    lines = [plain(f"not read: {_at(s.file, s.cell)}: {s.reason}") for s in found.skipped]
     if found.left_out:
         shown = ", ".join(found.left_out[:5]) + (", …" if len(found.left_out) > 5 else "")
-        lines.append(f"not entered: {shown}")
+        lines.append(plain(f"not entered: {shown}"))
     number = len(found.places)
     if most is not None and number > most:
         lines.append(f"too many: {number} {'line' if number == 1 else 'lines'}, and --max allows {most}")

@@ -103,16 +103,18 @@ class Reader:
         self.found.setdefault(first, []).extend(naming for naming in new if _line(naming[0]) == first)
 
     def _say_words(self, nodes: Iterable[ast.expr | None]) -> None:
-        for node in nodes:
-            if node is None:
-                continue
+        """What stands in a comparison or a message, with all that it is put together from; not what is called there."""
+        left = [node for node in nodes if node is not None]
+        while left:
+            node = left.pop()
             self._words.add(id(node))
-            if isinstance(node, ast.List | ast.Tuple | ast.Set):
-                self._words.update(map(id, node.elts))
-            elif isinstance(node, ast.BinOp):
-                self._words.update((id(node.left), id(node.right)))
-            elif isinstance(node, ast.IfExp):
-                self._words.update((id(node.body), id(node.orelse)))
+            match node:
+                case ast.List(elts=parts) | ast.Tuple(elts=parts) | ast.Set(elts=parts):
+                    left += parts
+                case ast.BinOp(left=one, right=other) | ast.IfExp(body=one, orelse=other):
+                    left += (one, other)
+                case ast.Starred(value=one):
+                    left.append(one)
 
     # ── values that become a device by their name ────────────────────────────────────────────────
 
@@ -198,7 +200,8 @@ class Reader:
     def _place(self, node: ast.Call, function: str, path: str) -> None:
         """``x.cuda()`` and ``torch.cuda.set_device(0)``."""
         moved = function in MOVES and isinstance(node.func, ast.Attribute) and not path.startswith("torch.")
-        if moved or is_placing(path):
+        other = text_of(node.args[0]) if node.args else None  # `names.xpu("Arc B580")` moves nothing
+        if (moved and (other is None or is_device(other))) or is_placing(path):
             self._record([(node.func, None)])
 
     def _arguments(self, node: ast.Call, function: str, path: str) -> None:
