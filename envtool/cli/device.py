@@ -44,9 +44,7 @@ def command(path: str, most: int | None, name: str | None, as_json: bool) -> int
 
         sys.stdout.write(dumps(to_json(found, most, change)))
     else:
-        from envtool.cli.terminal import style
-
-        sys.stdout.write(style().safe(render_change(change) if change else render(found)))
+        sys.stdout.write(render_change(change) if change else render(found))
         sys.stdout.flush()
         for line in notes(found, most, lambda to: _line(path, to)) if change is None else _warnings(found, name):
             print(line, file=sys.stderr)

@@ -67,7 +67,7 @@ def notes(found: Found, most: int | None, line: Callable[[str], str]) -> list[st
     """What goes to stderr: what was not read, and the one next step; ``line``: the command that sets a name."""
     lines = [plain(f"not read: {_at(s.file, s.cell)}: {s.reason}") for s in found.skipped]
     if found.left_out:
-        shown = ", ".join(found.left_out[:5]) + (", …" if len(found.left_out) > 5 else "")
+        shown = ", ".join(found.left_out[:5]) + (", ..." if len(found.left_out) > 5 else "")
         lines.append(plain(f"not entered: {shown}"))
     number = len(found.places)
     if most is not None and number > most:
