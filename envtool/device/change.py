@@ -57,7 +57,7 @@ def _the_one(found: Found, shown: str) -> Place:
         more = (f"and {len(found.places) - 5} more",) if len(found.places) > 5 else ()
         raise UsageError(
             f"{shown}: {len(found.places)} lines name a device, and only one may be changed",
-            hint="keep one of them, DEVICE = "cpu", and write `.to(DEVICE)` or `device=DEVICE` in the others",
+            hint='keep one of them, DEVICE = "cpu", and write `.to(DEVICE)` or `device=DEVICE` in the others',
             details=(*(plain(f"{where(place)}: {place.text}") for place in found.places[:5]), *more),
         )
     if found.skipped:
