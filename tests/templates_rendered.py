@@ -31,7 +31,7 @@ def sources(kind: str):
     root = Path(template(kind)) / "{{cookiecutter.project}}"
     environment = create_env_with_context({"cookiecutter": read_settings(kind)})
     environment.keep_trailing_newline = True
-    files = sorted(path for path in root.rglob("*") if path.is_file())
+    files = sorted(path for path in root.rglob("*") if path.is_file() and path.suffix != ".pyc")
     return [
         (environment.from_string(path.relative_to(root).as_posix()), environment.from_string(path.read_text("utf-8")))
         for path in files

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,7 +29,7 @@ from envtool.scaffold.names import (
     package_of,
     suggestion,
 )
-from envtool.scaffold.templates import questions, read_settings
+from envtool.scaffold.templates import questions, read_settings, templates_folder
 
 pytest.importorskip("cookiecutter")
 POSIX = os.name == "posix"
@@ -219,6 +220,17 @@ def test_another_folder(here, capsys):
     code, out, _ = run(capsys, "project", "cats", "--output-dir", "my courses")
     assert code == 0 and (here / "my courses/cats/README.md").is_file()
     assert f"cd '{os.path.join('my courses', 'cats')}'" in out
+
+
+def test_what_pip_compiled_of_the_template_stays_out(here, capsys, monkeypatch):
+    """pip compiles every .py file that it installs, and the templates are files of the package."""
+    shutil.copytree(templates_folder(), here / "templates")
+    compiled = here / "templates/project/{{cookiecutter.project}}/src/{{cookiecutter.package}}/__pycache__"
+    compiled.mkdir(exist_ok=True)
+    (compiled / "__init__.cpython-312.pyc").write_bytes(b"\xcb\r\r\n" + bytes(40))
+    monkeypatch.setattr("envtool.scaffold.templates.templates_folder", lambda: str(here / "templates"))
+    assert run(capsys, "project", "cats")[0] == 0
+    assert not list((here / "cats").rglob("__pycache__"))
 
 
 # ── what is in the way ───────────────────────────────────────────────────────────────────────────

@@ -45,13 +45,16 @@ def render(kind: str, answers: Answers, into: str) -> str:
 
 
 def _drop_unwanted(folder: str) -> None:
-    """A file of nothing but white space is one whose condition didn't hold; folders left empty go with it."""
+    """A file of nothing but white space is one whose condition didn't hold; folders left empty go with it.
+
+    So does what pip compiled of the template when it installed envtool.
+    """
     for here, _, names in os.walk(folder, topdown=False):
         for name in names:
             path = os.path.join(here, name)
             with open(path, "rb") as file:
                 wanted = bool(file.read().strip())
-            if not wanted:
+            if not wanted or name.endswith(".pyc"):
                 os.unlink(path)
         if not os.listdir(here):
             os.rmdir(here)
