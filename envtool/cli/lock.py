@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +11,7 @@ import click
 from envtool.cli.lock_place import Place, check_lock, diff_lock, out, print_document, short
 from envtool.cli.spec_option import chosen
 from envtool.errors import EXIT_NO_PLAN, EXIT_OK, EnvtoolError, ToolError, UsageError
-from envtool.fact import Fact
+from envtool.fact import Fact, dataclass
 
 if TYPE_CHECKING:
     from envtool.lock.model import Lockfile, Target

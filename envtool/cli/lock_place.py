@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from envtool.errors import EXIT_FAILED, EXIT_OK, UsageError
-from envtool.fact import Fact
+from envtool.fact import Fact, dataclass
 
 if TYPE_CHECKING:
     from envtool.cli.spec_option import Spec

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from envtool.catalog import Catalog
 from envtool.conda_commands import conda_specs
-from envtool.fact import Fact
+from envtool.fact import Fact, dataclass
 from envtool.lock.model import Target
 from envtool.lock.request import DEFAULT_DRIVER, DEFAULT_GLIBC, DEFAULT_MACOS, LockRequest, cuda_word, plan_request
 from envtool.plan import NoPlan, Plan, resolve
@@ -224,19 +224,31 @@ class _Chooser:
             choice = Choice(target, python, plan, notes)
             if has_all(choice, self._offers.get(target.subdir)):
                 return choice
-            if torch is not None:
+            older = None if torch is not None else self._next(choice)
+            if older is None:
                 break
-            limit = f"<{choice.torch}"
-        return Refused(target, f"the channel has no such torch {torch or ''} for {target}", "leave that target out")
+            limit = f"<={older}"
+        return self._not_there(target, python)
+
+    def _next(self, choice: Choice) -> str | None:
+        """The newest torch below a choice that the channel has for its Python, on the CPU or with CUDA."""
+        kind = "cuda" if cuda_of(choice.build) else "cpu"
+        there = {
+            one.version for one in self._offers.get(choice.target.subdir, ())
+            if one.package == FAMILY[0] and one.python in {None, choice.python} and one.build.startswith(kind)
+        }  # fmt: skip
+        return max((v for v in there if numbers(v) < numbers(choice.torch)), key=numbers, default=None)
 
     def _refused(self, target: Target, python: str, plan: NoPlan, limit: str | None) -> Refused:
         others = [p for p in self.pythons() if p != python]
         if limit is not None:
-            message = f"the channel has none of the builds of {_names(self._request)} for Python {python}"
-            hint = f"leave {target.subdir} out of platforms, or name a channel that has them"
-            return Refused(target, message, hint)
+            return self._not_there(target, python)
         hint = _hint(plan, target, others)
         return Refused(target, plan.message, hint, plan.warnings)
+
+    def _not_there(self, target: Target, python: str) -> Refused:
+        message = f"the channel has none of the builds of {_names(self._request)} for Python {python}"
+        return Refused(target, message, f"leave {target.subdir} out of platforms, or name a channel that has them")
 
 
 def _names(request: LockRequest) -> str:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from envtool.fact import Fact
+from envtool.fact import Fact, dataclass
 from envtool.lock.choose import FAMILY, build_kind
 from envtool.lock.model import LockedTarget, Lockfile, Target
 from envtool.versions import numbers_or_none

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from rattler import Client, Gateway, MatchSpec, RepoDataRecord, SourceConfig, Subdir, solve
 from rattler.exceptions import CacheDirError, FetchRepoDataError, GatewayError, InvalidUrlError, IoError, SolverError
 
 from envtool.errors import ToolError
-from envtool.fact import Fact
+from envtool.fact import Fact, dataclass
 from envtool.lock.channels import short
 from envtool.lock.choose import FAMILY, Offer, offer
 from envtool.lock.cutoff import cutoff

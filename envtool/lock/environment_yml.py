@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from envtool.fact import Fact
+from envtool.fact import Fact, dataclass
 from envtool.lock.channels import short
 from envtool.lock.model import LockedTarget, Lockfile
 from envtool.lock.yaml_text import scalar

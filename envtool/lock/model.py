@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from envtool.fact import Fact
+from envtool.fact import Fact, dataclass
 
 # by conda subdir, from the most to the least common
 SUBDIRS = ("linux-64", "linux-aarch64", "osx-arm64", "osx-64", "win-64")

@@ -8,10 +8,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from envtool.errors import UsageError
-from envtool.fact import Fact
+from envtool.fact import Fact, dataclass
 from envtool.lock.model import LockedPackage, LockedTarget, LockedWheel, Lockfile, Missing, Target
 from envtool.lock.system import virtual_packages
 from envtool.lock.yaml_text import scalar, sequence

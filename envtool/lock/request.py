@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 
 from envtool.errors import UsageError
-from envtool.fact import Fact
+from envtool.fact import Fact, dataclass
 from envtool.lock.channels import channel_url
 from envtool.lock.model import SUBDIRS, Target
 from envtool.spec import FAMILY, Request, read

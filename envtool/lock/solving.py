@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from envtool.catalog import Catalog
 from envtool.errors import ToolError, UsageError
-from envtool.fact import Fact
+from envtool.fact import Fact, dataclass
 from envtool.lock.choose import FAMILY, Choice, Offers, Refused, build_kind, choose, newest
 from envtool.lock.engine import Engine, Job, Unsolvable, cores
 from envtool.lock.model import LockedPackage, LockedTarget, Lockfile, Target

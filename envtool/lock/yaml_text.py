@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_/.,+=<>!*|()\[\]@~^$&;:#% -]*")
 _HASH = re.compile(r"[0-9a-f]{32,64}")
 _WORDS = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null", "none"])
 
 
+@lru_cache(maxsize=65536)
 def scalar(text: str) -> str:
     """A string that YAML 1.1 and 1.2 read back as that string."""
     if _HASH.fullmatch(text) and re.search("[a-df]", text):
