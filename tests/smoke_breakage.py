@@ -87,6 +87,7 @@ def main():
     import families
     import harness
     import torch
+    import torch._dynamo  # with the first optimizer torch 2.4 to 2.6 loads it, and here every fork would
 
     tests = {test.code: test for test in families.tests()}
     cores = devices.cores()
