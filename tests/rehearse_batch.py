@@ -14,6 +14,7 @@ SCRIPTS = sys.argv[3:]
 def rehearse(telling, running, script):
     telling.path = os.path.join(EVENTS, os.path.basename(script) + ".events")
     telling.main_process = os.getpid()
+    telling.cuda_before_fork = False
     with open(telling.path, "w"):
         pass
     out = os.open(telling.path + ".out", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)

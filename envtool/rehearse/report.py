@@ -103,7 +103,7 @@ def next_step(report: Report) -> str | None:
             where = f"{place.file}:{place.line}" if place else "the first fault"
             return f"mend {where}, then rehearse again"
         case "never-moved":
-            return 'read the device once, DEVICE = os.environ.get("DEVICE", "cpu"), and move model and data with .to(DEVICE)'
+            return 'read DEVICE = os.environ.get("DEVICE", "cpu") once, and move model and data with .to(DEVICE)'
         case "unfinished":
             return "let it do less (fewer epochs, less data), or give it more time with --limit"
         case "script-failed":
@@ -118,6 +118,8 @@ def _on_cpu(report: Report) -> bool:
 
 
 def _look_at(report: Report) -> str:
+    if report.error is not None and "meta" in report.error.message:
+        return "try --device cuda: something here knows no device that is called meta"
     where = report.error.place if report.error else None
     line = f"{where.file}:{where.line}" if where else "its last line"
     return f"look at {line}: it works on the CPU, and not with DEVICE on an accelerator"

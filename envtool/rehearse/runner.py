@@ -47,9 +47,7 @@ def rehearse(asked: Asked) -> Report:
             os.unlink(path)
     problem = without_torch(events)
     if problem is not None:
-        raise ToolError(
-            f"{asked.python} can't import torch: {problem}", hint=f"envtool doctor --python {asked.python}"
-        )
+        raise ToolError(f"{asked.python} can't import torch: {problem}", hint=f"envtool doctor --python {asked.python}")
     if not events:
         raise ToolError(
             f"{asked.python} ended before the rehearsal began (exit code {ended.returncode})",

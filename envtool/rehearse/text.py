@@ -98,11 +98,14 @@ def _failure(report: Report, screen: Screen) -> str:
     where = f" at {screen.at(error.place)}" if error.place else ""
     first = error.message.strip().splitlines()[0] if error.message.strip() else ""
     said = f"stopped{where}: {error.type}: {first}".rstrip(": ")
-    return said + {
-        True: ". It fails on the CPU, too: this is no question of devices",
-        False: ". On the CPU it runs",
-        None: "",
-    }[error.on_cpu]
+    return (
+        said
+        + {
+            True: ". It fails on the CPU, too: this is no question of devices",
+            False: ". On the CPU it runs",
+            None: "",
+        }[error.on_cpu]
+    )
 
 
 def _fault(number: int, fault: Fault, screen: Screen) -> list[str]:
@@ -113,7 +116,9 @@ def _fault(number: int, fault: Fault, screen: Screen) -> list[str]:
     if place and place.text:
         lines.append(f"         {_cut(place.text, screen.width - 9)}")
     lines += _wrapped(fault.message, screen, "     ", "     ")
-    if fault.origin is not None and (place is None or (fault.origin.file, fault.origin.line) != (place.file, place.line)):
+    if fault.origin is not None and (
+        place is None or (fault.origin.file, fault.origin.line) != (place.file, place.line)
+    ):
         lines += [f"     from {screen.at(fault.origin)}: {fault.origin.text or ''}"[: screen.width].rstrip()]
     return lines + _wrapped(fault.hint, screen, "     mend: ", "           ")
 
@@ -123,5 +128,7 @@ def _cut(text: str, width: int) -> str:
 
 
 def _wrapped(text: str, screen: Screen, first: str, rest: str) -> list[str]:
-    options = {"break_long_words": False, "break_on_hyphens": False}
-    return wrap(text, screen.width, initial_indent=first, subsequent_indent=rest, **options)
+    wide = screen.width
+    return wrap(
+        text, wide, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    )

@@ -1,6 +1,5 @@
 """Looks at every tensor operation: compares the pretended devices, reports what CUDA would refuse, labels results."""
 
-import os
 import threading
 
 import torch
@@ -35,6 +34,7 @@ class Counts:
 
 
 counts = Counts()
+_is_meta = labels.Base.is_meta.__get__
 _plans = {}
 
 
@@ -66,6 +66,12 @@ def _operands(plan, args, kwargs):
 def _label_of(tensor):
     found = labels.entry(tensor)
     if found is None:
+        if _is_meta(tensor):
+            telling.limit("spawn", frames.place_here())
+            raise RuntimeError(
+                "a tensor without values: it was moved to the accelerator in another process, or made on the device "
+                "'meta' there, which can't be rehearsed; move it in the main process"
+            )
         return UNDECIDED if thread.strict else CPU
     return found.label
 
@@ -220,7 +226,7 @@ def moved(target, position=None):
     counts.moves += 1
     if counts.moves == 1:
         telling.tell("moved", device=target, place=frames.place_here())
-    if os.getpid() != telling.main_process:
+    if telling.cuda_before_fork:
         telling.fault("worker", frames.place_here(), device=target)
         raise RuntimeError(
             "Cannot re-initialize CUDA in forked subprocess. To use CUDA with multiprocessing, "

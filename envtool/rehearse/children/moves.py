@@ -285,6 +285,7 @@ def _made(name, original, like, args, kwargs):
         target = _default()
     if target is not None:
         kwargs["device"] = "cpu"
+        _same_generator(kwargs.get("generator"), target)
     if kwargs.get("pin_memory"):
         kwargs.pop("pin_memory")
     with judge.Outside():
@@ -300,6 +301,14 @@ def _made(name, original, like, args, kwargs):
             return move(result, target)
         _settle(result, target, "torch." + name)
     return result
+
+
+def _same_generator(generator, target):
+    if generator is None:
+        return
+    own = getattr(generator, "rehearsed", CPU)
+    if labels.is_accelerator(own) != labels.is_accelerator(target):
+        telling.fault("generator", frames.place_here(), device=own, other_device=target)
 
 
 _as_tensor = torch.as_tensor

@@ -90,9 +90,11 @@ def refused(name, operands, is_accelerator, cpu):
         return [o for o in here if o.dims or o.writes]
     if name in ONE_SCALAR:
         free = [o for o in here if o.dims == 0 and not o.writes]
-        return here if len(free) > 1 and len(there) == 1 and name in ("addcmul", "addcdiv", "lerp") else [
-            o for o in here if o not in free
-        ]
+        return (
+            here
+            if len(free) > 1 and len(there) == 1 and name in ("addcmul", "addcdiv", "lerp")
+            else [o for o in here if o not in free]
+        )
     return here
 
 

@@ -13,7 +13,7 @@ import torch
 import torch.utils.checkpoint
 import torch.utils.data  # noqa: F401 - what is patched must be there
 
-from . import frames, judge, moves, pretend, saving, telling
+from . import frames, judge, moves, partly, pretend, saving, telling
 
 
 def prepare():
@@ -24,7 +24,14 @@ def prepare():
     moves.install()
     saving.install()
     pretend.install()
+    partly.install()
     _count_steps()
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_in_child)
+
+
+def _in_child():
+    telling.cuda_before_fork = telling.cuda_before_fork or judge.counts.moves > 0
 
 
 def run(script, how, limit):
@@ -103,7 +110,7 @@ def _end(outcome, began, **facts):
         moves=judge.counts.moves,
         steps=judge.counts.steps,
         left_out=telling.left_out,
-        **facts
+        **facts,
     )
     sys.stdout.flush()
 

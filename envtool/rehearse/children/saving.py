@@ -59,7 +59,7 @@ def _file(file):
         found = os.stat(name)
     except (OSError, TypeError, ValueError):
         return None
-    return found.st_dev, found.st_ino
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def install():
@@ -84,9 +84,7 @@ def install():
 
     @functools.wraps(_original_load)
     def load(f, map_location=None, *args, **kwargs):
-        order = list(_kept.get(_file(f), ()))
-        if order:
-            map_location = _as_saved(order, map_location)
+        map_location = _as_saved(_kept.get(_file(f), ()), map_location)
         kwargs.pop("mmap", None)  # a mapped file would be loaded without asking where to
         return _original_load(f, map_location, *args, **kwargs)
 
@@ -106,8 +104,8 @@ def _as_saved(order, wanted):
     turn = iter(order)
 
     def place(storage, location):
-        saved = next(turn, labels.CPU)
-        saved = saved if labels.is_accelerator(saved) else "cpu"
+        kept = next(turn, None)
+        saved = location if kept is None else kept if labels.is_accelerator(kept) else "cpu"
         if callable(wanted):
             result = wanted(storage, saved)
             if result is not None:

@@ -10,6 +10,7 @@ FAULTS_AT_MOST = 20
 path = None
 started = time.time()
 main_process = os.getpid()
+cuda_before_fork = False  # in a forked process: had its parent used the accelerator?
 seen = set()
 left_out = 0
 limits = set()
