@@ -219,3 +219,23 @@ def test_progress_on_a_terminal_only(tmp_path, colour):
     assert (b"shown ... (3 of 6)" in said) is colour
     assert (b"\x1b[32mok" in said) is colour
     assert b"All is well" in said
+
+
+def test_the_users_files_do_not_stand_in_for_envtools_own_modules(tmp_path):
+    """`python -m` puts the working directory on the path; envtool takes it off again."""
+    for name in ("random", "tempfile", "json", "click", "harness"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('taken in')\n")
+    environment = {**os.environ, "PYTHONPATH": str(stub(tmp_path))}
+    command = [
+        sys.executable,
+        "-m",
+        "envtool",
+        "smoke",
+        "--json",
+        "--only",
+        "pytorch-is-not-torch",
+        "--python",
+        sys.executable,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, cwd=tmp_path)
+    assert json.loads(done.stdout)["verdicts"][0]["status"] == "pass", done.stdout + done.stderr
