@@ -33,7 +33,7 @@ def lock(
     folder: Path, request: LockRequest = BASE, before: Lockfile | None = None, moving: tuple[str, ...] = ()
 ) -> Outcome:
     request = checked(request)
-    return solved(Task(request, request.targets, before, moving), catalog(), {CHANNEL: folder.as_uri()}, lambda _: None)
+    return solved(Task(request, request.targets, before, moving), catalog, {CHANNEL: folder.as_uri()}, lambda _: None)
 
 
 def locked(

@@ -69,7 +69,7 @@ def lock(channel: Path) -> Lock:
     def run(request: LockRequest, before: Lockfile | None = None, moving: tuple[str, ...] = ()) -> Outcome:
         request = checked(request)
         task = Task(request, request.targets, before, moving)
-        return solved(task, catalog(), {CHANNEL: channel.as_uri()}, lambda _: None)
+        return solved(task, catalog, {CHANNEL: channel.as_uri()}, lambda _: None)
 
     return run
 

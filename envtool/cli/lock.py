@@ -175,7 +175,7 @@ def _solved(place: Place, wish: _Wish, before: Lockfile | None, targets: tuple[T
     if before is not None and moment is not None:
         before = without_newer(before, moment.timestamp() * 1000)
     task = Task(place.request, targets, None if wish.upgrade else before, moving)
-    return solved(task, load(), read_mirrors(wish.mirrors), _tell, offline=wish.offline)
+    return solved(task, load, read_mirrors(wish.mirrors), _tell, offline=wish.offline)
 
 
 def _refuse(outcome: Outcome, place: Place, show: _Show) -> int:
@@ -241,6 +241,8 @@ def _changed(folder: str, expected: dict[str, str]) -> dict[str, str]:
 
 
 def _write(folder: str, changed: dict[str, str], expected: tuple[str, ...], name: str) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
     from envtool.lock.place import stray
     from envtool.write import write_text
 
@@ -248,8 +250,8 @@ def _write(folder: str, changed: dict[str, str], expected: tuple[str, ...], name
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
         raise ToolError(f"cannot make {folder}: {error.strerror}", hint="name another folder with --output") from None
-    for file, text in changed.items():
-        write_text(os.path.join(folder, file), text)
+    with ThreadPoolExecutor() as writers:  # each waits for the disk
+        list(writers.map(lambda one: write_text(os.path.join(folder, one[0]), one[1]), changed.items()))
     for file in stray(folder, name, expected):
         os.unlink(os.path.join(folder, file))
 

@@ -131,7 +131,5 @@ def print_document(result: str, **told: object) -> None:
 
 
 def out(text: str) -> None:
-    """A text on stdout, in characters that it can show."""
-    from envtool.cli.terminal import style
-
-    sys.stdout.write(style().safe(text))
+    """A text on stdout: plain ASCII but for names, so that no style has to be loaded for it."""
+    sys.stdout.write(text)

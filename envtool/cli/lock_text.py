@@ -18,7 +18,7 @@ def table(lockfile: Lockfile) -> str:
     lines = [f"{lockfile.name}: from {channel_names(lockfile.channels)}, Python {pythons}", ""]
     rows = [("variant", "platform", "torch", "build", "packages", "download")]
     rows += [_row(locked) for locked in lockfile.targets]
-    rows += [(m.target.variant, m.target.subdir, "–", "left out", "", "") for m in lockfile.missing]
+    rows += [(m.target.variant, m.target.subdir, "-", "left out", "", "") for m in lockfile.missing]
     widths = [max(len(row[i]) for row in rows) for i in range(6)]
     lines += [
         "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
@@ -31,7 +31,7 @@ def _row(locked: LockedTarget) -> tuple[str, str, str, str, str, str]:
     pip = f" + {len(locked.wheels)} pip" if locked.wheels else ""
     size = sum(package.size or 0 for package in locked.packages)
     return (
-        locked.target.variant, locked.target.subdir, torch.version if torch else "–", locked.build,
+        locked.target.variant, locked.target.subdir, torch.version if torch else "-", locked.build,
         f"{len(locked.packages)}{pip}", f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB",
     )  # fmt: skip
 
@@ -41,7 +41,7 @@ def moved(moves: tuple[Move, ...], targets: int) -> str:
     if not moves:
         return "No package moved.\n"
     rows = [("package", "from", "to", "why it matters", "where")]
-    rows += [(m.package, m.old or "–", m.new or "–", m.why, _where(m, targets)) for m in moves[:_SHOWN]]
+    rows += [(m.package, m.old or "-", m.new or "-", m.why, _where(m, targets)) for m in moves[:_SHOWN]]
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
     lines = [f"{len(moves)} package{'s' if len(moves) > 1 else ''} moved:", ""]
     for row in rows:

@@ -11,8 +11,6 @@ from envtool.fact import Fact, dataclass
 from envtool.lock.choose import FAMILY, Choice, Offers, Refused, build_kind, choose, newest
 from envtool.lock.engine import Engine, Job, Unsolvable, cores
 from envtool.lock.model import LockedPackage, LockedTarget, Lockfile, Target
-from envtool.lock.pip_part import uv_program, with_wheels
-from envtool.lock.reasons import explain
 from envtool.lock.request import LockRequest
 from envtool.lock.requirements import conda_lines
 from envtool.lock.system import virtual_packages
@@ -45,16 +43,25 @@ class Outcome(Fact):
     notes: tuple[str, ...]
 
 
-def solved(task: Task, catalog: Catalog, mirrors: Mapping[str, str], tell: Tell, *, offline: bool = False) -> Outcome:
+def solved(
+    task: Task, load: Callable[[], Catalog], mirrors: Mapping[str, str], tell: Tell, *, offline: bool = False
+) -> Outcome:
     """Solve every target of a task; one that has no answer doesn't hide the others."""
-    return asyncio.run(_solved(task, catalog, mirrors, tell, offline=offline))
+    return asyncio.run(_solved(task, load, mirrors, tell, offline=offline))
 
 
-async def _solved(task: Task, catalog: Catalog, mirrors: Mapping[str, str], tell: Tell, *, offline: bool) -> Outcome:
+async def _solved(
+    task: Task, load: Callable[[], Catalog], mirrors: Mapping[str, str], tell: Tell, *, offline: bool
+) -> Outcome:
     engine = Engine(task.request, mirrors, offline=offline)
     tell(f"reading {len({t.subdir for t in task.targets})} platforms")
     subdirs = tuple(dict.fromkeys(target.subdir for target in task.targets))
-    offers = await engine.offers(subdirs)
+    reading = asyncio.create_task(engine.offers(subdirs))
+    await asyncio.sleep(0)  # py-rattler's threads read the channels while this one reads the catalog
+    try:
+        catalog = load()
+    finally:
+        offers = await reading
     choices = choose(task.request, task.targets, catalog, offers, _held(task))
     solver = _Solver(task, catalog, engine, tell)
     answers = await solver.all(choices)
@@ -132,6 +139,8 @@ class _Solver:
         request = self._task.request
         if not request.pip_packages:
             return answers
+        from envtool.lock.pip_part import uv_program, with_wheels
+
         program = uv_program()  # once: to look for it in several threads at a time is not safe
         seats = asyncio.Semaphore(cores())
 
@@ -209,6 +218,8 @@ class _Solver:
                     note = f"torch {other.torch} ({other.build}): with {choice.torch} there is no solution"
                     self.notes.append(f"{choice.target}: {note}")
                 return self._checked(other, _as_found(loose, found), found)
+        from envtool.lock.reasons import explain
+
         return await explain(self._engine, self._task.request, choice, lambda lines: self._job(choice, lines), specs)
 
     # ── one question ──────────────────────────────────────────────────────────────────────────────
