@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +21,7 @@ from envtool.install.uv import find_uv
 ROOT = str(Path(__file__).resolve().parent.parent)
 BASE = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
 TORCH = "2.14.1"
+ASKED = (f"torch=={TORCH}", "torchvision", "torchaudio")
 HAS_UV = find_uv() is not None
 
 
@@ -76,6 +80,17 @@ def index_of(*variants: str, **more: int) -> Index:
     return index
 
 
+@lru_cache(maxsize=1)
+def _furnished_by_pip() -> str:
+    folder = Path(tempfile.mkdtemp(prefix="envtool-tests-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    index = index_of("cpu")
+    done = Room(folder, index).run("--installer", "pip", "--variant", "cpu", "--no-smoke", *ASKED)
+    assert done.code == 0, done.err
+    index.close()
+    return str(folder / ".venv")
+
+
 @dataclass
 class Done:
     code: int
@@ -129,6 +144,14 @@ class Room:
         code = f"import {package}; print({package}.__version__)"
         done = subprocess.run([python_in(str(venv or self.venv)), "-I", "-c", code], capture_output=True, text=True)
         return done.stdout.strip() or done.stderr.strip().splitlines()[-1]
+
+    def furnish(self, tool: str) -> None:
+        """Put an environment with the CPU builds here; pip's takes its time, so that all are copies of one."""
+        if tool == "uv":
+            done = self.run("--installer", "uv", "--variant", "cpu", "--no-smoke", *ASKED)
+            assert done.code == 0, done.err
+            return
+        shutil.copytree(_furnished_by_pip(), self.venv, symlinks=True)
 
     def names(self) -> set[str]:
         """What lies in the folder beside the cache."""

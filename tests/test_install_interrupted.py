@@ -71,7 +71,7 @@ def kill(process):
 @pytest.mark.parametrize("tool", TOOLS)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_while_it_changes(room, tool, number):
-    assert room.run("--installer", tool, *CPU).code == 0
+    room.furnish(tool)
     before = snapshot(room.venv)
     room.index.asked.clear()
     slow_torch(room)
@@ -102,7 +102,7 @@ def test_interrupted_while_it_makes_a_new_one(room):
 
 @pytest.mark.parametrize("tool", TOOLS)
 def test_killed_while_it_changes_the_next_run_puts_the_old_one_back(room, tool):
-    assert room.run("--installer", tool, *CPU).code == 0
+    room.furnish(tool)
     before = snapshot(room.venv)
     room.index.asked.clear()
     slow_torch(room)
@@ -141,7 +141,7 @@ def test_killed_while_it_makes_a_new_one_the_next_run_clears_it_away(room):
 
 
 def test_while_the_tool_of_a_killed_run_lives_nobody_else_begins(room):
-    assert room.run(*CPU).code == 0
+    room.furnish("uv")
     room.index.asked.clear()
     slow_torch(room)
     process = room.start(*CUDA)
@@ -156,7 +156,7 @@ def test_while_the_tool_of_a_killed_run_lives_nobody_else_begins(room):
 
 
 def test_two_at_once(room):
-    assert room.run(*CPU).code == 0
+    room.furnish("uv")
     room.index.asked.clear()
     slow_torch(room)
     first = room.start(*CUDA)

@@ -38,8 +38,15 @@ def trouble(urls: Iterable[str], certificates: str | None) -> str | None:
             if error.code not in {404, 410}:
                 return f"error {error.code} {error.reason}: {url}"
         except (OSError, ValueError) as error:
-            return f"{getattr(error, 'reason', error)}: {url}"
+            by = "ProxyError: " if _goes_through_a_proxy(url) else ""
+            return f"{by}{getattr(error, 'reason', error)}: {url}"
     return None
+
+
+def _goes_through_a_proxy(url: str) -> bool:
+    """Then what can't be reached is the proxy."""
+    parts = urlsplit(url)
+    return parts.scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(parts.netloc)
 
 
 def with_sizes(packages: tuple[Package, ...], certificates: str | None) -> tuple[Package, ...]:

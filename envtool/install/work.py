@@ -23,7 +23,7 @@ from envtool.install.transaction import Transaction, transaction
 from envtool.install.uv import Uv
 
 Tell = Callable[[str], None]
-_IN_DOUBT = {"not-there", "no-wheel", "unknown", "missing", "conflict", "password"}
+_IN_DOUBT = {"not-there", "no-wheel", "unknown", "missing", "password"}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -98,7 +98,9 @@ def _run(
         asked = trouble(_indexes(question), question.sources.certificates)
         if asked:
             other = explained(Ran(1, asked), tool.name, doing=doing)
-            error = InstallError(other.name, other.message, hint=str(other.hint), details=error.details, code=EXIT_TOOL)
+            if other.name != "unknown":
+                hint = str(other.hint)
+                error = InstallError(other.name, other.message, hint=hint, details=error.details, code=EXIT_TOOL)
     if show:  # the tool's words have been read already
         error = InstallError(error.name, error.message, hint=str(error.hint), details=(), code=error.exit_code)
     raise _with_way_on(error, question)
