@@ -260,14 +260,20 @@ def _smoke_line(report: SmokeReport) -> str:
 
 
 def _at_odds(job: Job) -> tuple[str, ...]:
-    """Other packages in the environment that want something else than what is there now."""
-    from envtool.install.compare import at_odds, markers_of
+    """Other packages in the environment that want something else than what is there now, and what is left over."""
+    from envtool.install.compare import at_odds, left_over, markers_of
     from envtool.install.installed import read_installed
     from envtool.install.work import site_packages_of
+    from envtool.report.install import listed
 
     installed = read_installed(job.site_packages or site_packages_of(job.place.path))
     markers = markers_of(job.question.python_version, "cpython")
-    return at_odds(installed, markers, frozenset(pin.package for pin in job.question.plan.pins))
+    told = at_odds(installed, markers, frozenset(pin.package for pin in job.question.plan.pins))
+    rest = left_over(installed)
+    if rest:
+        shown = listed(rest, 4)
+        told += (f"{len(rest)} libraries of another build are left that nothing needs: {shown}",)
+    return told
 
 
 def _installation(about: About, result: str, installer: str) -> Installation:
@@ -289,7 +295,13 @@ def _with_result(done: Installation, job: Job, result: Result) -> Installation:
 
     before = job.question.installed
     changes = tuple(
-        Change(p.name, p.version, before.get(p.name), p.size, without_secrets(p.url) if p.url else None)
+        Change(
+            p.name,
+            p.version or before.get(p.name) or "unknown",
+            before.get(p.name),
+            p.size,
+            without_secrets(p.url) if p.url else None,
+        )
         for p in result.packages
     )
     shell = "powershell" if sys.platform == "win32" else "posix"

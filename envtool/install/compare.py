@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -120,6 +121,30 @@ def at_odds(installed: Mapping[str, Installed], markers: dict[str, str], names: 
                     f"{one.name} {one.version} wants {name}{requirement.specifier}; {there.version} is installed"
                 )
     return tuple(told)
+
+
+_BUILT_FOR = ("nvidia-", "cuda-", "triton", "pytorch-triton", "intel-", "dpcpp-", "onemkl-", "tcmlib", "umf")
+
+
+def left_over(installed: Mapping[str, Installed]) -> tuple[str, ...]:
+    """Libraries of an accelerator that no package requires: those of a build that was there before."""
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
+
+    needed: set[str] = set()
+    libraries = {name for name in installed if name.startswith(_BUILT_FOR)}
+    while True:
+        found = set()
+        for one in installed.values():
+            if one.name in libraries and one.name not in needed:
+                continue
+            for text in one.requires:
+                with contextlib.suppress(InvalidRequirement):
+                    requirement = Requirement(text)
+                    found.add(canonicalize_name(requirement.name))
+        if found <= needed:
+            return tuple(sorted(libraries - needed))
+        needed |= found
 
 
 def markers_of(version: str, implementation: str) -> dict[str, str]:

@@ -42,7 +42,10 @@ class Sources(Fact):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Package(Fact):
-    """One distribution to lay down. ``sha256`` and ``size`` are None where the index does not tell."""
+    """One distribution to lay down. ``sha256`` and ``size`` are None where the index does not tell.
+
+    ``direct`` is the line that names it where it comes from a folder, an address or a repository, and no index.
+    """
 
     name: str
     version: str
@@ -50,11 +53,12 @@ class Package(Fact):
     filename: str | None = None
     sha256: str | None = None
     size: int | None = None
+    direct: str | None = None
 
     @property
     def from_source(self) -> bool:
         """Is there no wheel, so that it is built here?"""
-        return self.filename is not None and not self.filename.endswith(".whl")
+        return self.direct is not None or (self.filename is not None and not self.filename.endswith(".whl"))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -92,8 +96,16 @@ class Command(Fact):
 
 def requirement(package: Package) -> str:
     """The one version of a package, by the text: 2.13.0 must not be 2.13.0+cpu."""
+    if package.direct is not None:
+        return package.direct
     sign = "==" if "+" in package.version else "==="
     return f"{package.name}{sign}{package.version}"
+
+
+def words_of(packages: tuple[Package, ...]) -> tuple[str, ...]:
+    """The packages as words of a command."""
+    lines = map(requirement, packages)
+    return tuple(word for line in lines for word in (("-e", line[3:]) if line.startswith("-e ") else (line,)))
 
 
 def with_hashes(packages: tuple[Package, ...]) -> str:
@@ -116,7 +128,9 @@ def is_same(one: str, other: str) -> bool:
 def changed(solved: tuple[Package, ...], installed: Mapping[str, str], force: frozenset[str]) -> tuple[Package, ...]:
     """Of a whole solution, what is not there yet, or is to be laid down again."""
     return tuple(
-        p for p in solved if p.name in force or p.name not in installed or not is_same(installed[p.name], p.version)
+        p
+        for p in solved
+        if p.direct or p.name in force or p.name not in installed or not is_same(installed[p.name], p.version)
     )
 
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from envtool.errors import ToolError
 from envtool.fact import Fact
-from envtool.install.order import Command, Package, Question, Sources, requirement, with_hashes, without_secrets
+from envtool.install.order import Command, Package, Question, Sources, with_hashes, without_secrets, words_of
 from envtool.plan import Plan
 from envtool.spec import FAMILY
 from envtool.write import write_text
@@ -68,7 +68,7 @@ class Pip(Fact):
         write_text(exact, with_hashes(packages))
         head = (question.python, "-m", "pip", "install", "--no-deps", "--force-reinstall")
         command = self.command((*head, "--requirement", exact), question.sources, question.plan)
-        shown = (*head, *(requirement(p) for p in packages), *self._flags(question.sources, question.plan, show=True))
+        shown = (*head, *words_of(packages), *self._flags(question.sources, question.plan, show=True))
         return Command(command.words, command.environ, shown)
 
     # ── settings ─────────────────────────────────────────────────────────────────────────────────
@@ -120,11 +120,22 @@ def _package(row: dict[str, dict[str, object]]) -> Package:
     source = row["download_info"]
     archive = source.get("archive_info")
     hashes = archive.get("hashes") if isinstance(archive, dict) else None
-    url = str(source["url"])
+    url, name = str(source["url"]), canonicalize_name(str(row["metadata"]["name"]))
     return Package(
-        name=canonicalize_name(str(row["metadata"]["name"])),
+        name=name,
         version=str(row["metadata"]["version"]),
         url=url,
         filename=unquote(urlsplit(url).path).rpartition("/")[2],
         sha256=str(hashes["sha256"]) if isinstance(hashes, dict) and "sha256" in hashes else None,
+        direct=_direct(name, url, source) if row.get("is_direct") else None,
     )
+
+
+def _direct(name: str, url: str, source: dict[str, object]) -> str:
+    """The line for what comes from no index: a folder, an address, a repository."""
+    directory, vcs = source.get("dir_info"), source.get("vcs_info")
+    if isinstance(directory, dict):
+        return f"-e {url}" if directory.get("editable") else f"{name} @ {url}"
+    if isinstance(vcs, dict):
+        return f"{name} @ {vcs.get('vcs', 'git')}+{url}@{vcs.get('commit_id')}"
+    return f"{name} @ {url}"

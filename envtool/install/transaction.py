@@ -99,7 +99,10 @@ class Transaction:
 def transaction(path: str, tell: Callable[[str], None]) -> Iterator[Transaction]:
     """Hold the lock of an environment, mend what an interrupted run left, and take back a change that fails."""
     folder = work_folder(path)
-    with locked(os.path.join(folder, "lock"), f"another `envtool install` is at work on {path}", BUSY) as held:
+    with (
+        _folders_around(folder),
+        locked(os.path.join(folder, "lock"), f"another `envtool install` is at work on {path}", BUSY) as held,
+    ):
         change = Transaction(path, held, tell)
         mended = change.take_back()
         if mended:
@@ -119,9 +122,26 @@ def transaction(path: str, tell: Callable[[str], None]) -> Iterator[Transaction]
             _clear(folder)
 
 
+@contextlib.contextmanager
+def _folders_around(folder: str) -> Iterator[None]:
+    """The folders that were made on the way to a new environment go with it, if it fails."""
+    made = []
+    around = os.path.dirname(folder)
+    while not os.path.isdir(around) and os.path.dirname(around) != around:
+        made.append(around)
+        around = os.path.dirname(around)
+    try:
+        yield
+    except BaseException:
+        for name in made:
+            with contextlib.suppress(OSError):
+                os.rmdir(name)
+        raise
+
+
 def was_interrupted(path: str) -> bool:
-    """Did a run on this environment end before it was done?"""
-    return os.path.isfile(os.path.join(work_folder(path), "journal"))
+    """Did a run on this environment end before it was done, or is one at work?"""
+    return os.path.isdir(work_folder(path))
 
 
 def _clear(folder: str) -> None:

@@ -9,16 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from envtool.errors import ToolError
 from envtool.fact import Fact
-from envtool.install.order import (
-    Command,
-    Package,
-    Question,
-    Sources,
-    changed,
-    requirement,
-    with_hashes,
-    without_secrets,
-)
+from envtool.install.order import Command, Package, Question, Sources, changed, with_hashes, without_secrets, words_of
 from envtool.plan import Plan
 from envtool.spec import FAMILY
 from envtool.write import write_text
@@ -79,8 +70,7 @@ class Uv(Fact):
         head = ["pip", "install", "--python", question.python, "--no-deps"]
         head += [word for p in packages if p.name in question.installed for word in ("--reinstall-package", p.name)]
         command = self._command((*head, "--requirements", exact), question.sources, question.plan)
-        pins = tuple(requirement(p) for p in packages)
-        shown = ("uv", *head, *pins, *self._flags(question.sources, question.plan))
+        shown = ("uv", *head, *words_of(packages), *self._flags(question.sources, question.plan))
         return Command(command.words, command.environ, shown)
 
     # ── settings ─────────────────────────────────────────────────────────────────────────────────
@@ -156,23 +146,46 @@ def read_pylock(path: str) -> tuple[Package, ...]:
     except (OSError, ValueError) as error:
         raise ToolError(f"what uv answered can't be read: {error}", hint="update uv: `pip install -U uv`") from None
     rows = content.get("packages")
-    return tuple(_package(row) for row in (rows if isinstance(rows, list) else []) if isinstance(row, dict))
+    folder = os.path.dirname(os.path.abspath(path))
+    return tuple(_package(row, folder) for row in (rows if isinstance(rows, list) else []) if isinstance(row, dict))
 
 
-def _package(row: Mapping[str, object]) -> Package:
+def _package(row: Mapping[str, object], folder: str) -> Package:
     files = row.get("wheels")
     file = files[0] if isinstance(files, list) and files else row.get("sdist") or row.get("archive")
     file = file if isinstance(file, dict) else {}
     url, path, size, hashes = (file.get(key) for key in ("url", "path", "size", "hashes"))
     address = str(url or path or "") or None
-    name = file.get("name") or (
-        unquote(urlsplit(address).path).replace("\\", "/").rpartition("/")[2] if address else None
-    )
+    last = unquote(urlsplit(address).path).replace("\\", "/").rpartition("/")[2] if address else None
     return Package(
         name=str(row.get("name")),
-        version=str(row.get("version")),
+        version=str(row.get("version") or ""),
         url=address,
-        filename=str(name) if name else None,
+        filename=str(file.get("name") or last) if address else None,
         sha256=str(hashes["sha256"]) if isinstance(hashes, dict) and "sha256" in hashes else None,
         size=size if isinstance(size, int) else None,
+        direct=_direct(row, folder),
     )
+
+
+def _direct(row: Mapping[str, object], folder: str) -> str | None:
+    """The line for what comes from no index: a folder, an address, a repository."""
+    name, kinds = row.get("name"), [row.get(kind) for kind in ("directory", "archive", "vcs")]
+    directory, archive, vcs = (kind if isinstance(kind, dict) else None for kind in kinds)
+    if directory is not None:
+        path = os.path.normpath(os.path.join(folder, str(directory.get("path"))))
+        return f"-e {path}" if directory.get("editable") else f"{name} @ {_file_url(path)}"
+    if archive is not None:
+        place = archive.get("url") or _file_url(os.path.normpath(os.path.join(folder, str(archive.get("path")))))
+        return f"{name} @ {place}"
+    if vcs is not None:
+        inside = f"#subdirectory={vcs['subdirectory']}" if vcs.get("subdirectory") else ""
+        return f"{name} @ {vcs.get('type', 'git')}+{vcs.get('url')}@{vcs.get('commit-id')}{inside}"
+    return None
+
+
+def _file_url(path: str) -> str:
+    """A path as an address, on any system."""
+    from pathlib import Path
+
+    return Path(path).as_uri()

@@ -217,7 +217,7 @@ def _stores(job: Job) -> tuple[str, ...]:
 def _make_sure(job: Job, packages: tuple[Package, ...]) -> None:
     """The tool said that all went well; the folder has to say so, too."""
     there = read_installed(job.site_packages or site_packages_of(job.place.path))
-    wrong = [p for p in packages if p.name not in there or not is_same(there[p.name].version, p.version)]
+    wrong = [p for p in packages if p.name not in there or not (p.direct or is_same(there[p.name].version, p.version))]
     if wrong:
         names = ", ".join(f"{p.name} {p.version}" for p in wrong[:4])
         raise ToolError(

@@ -83,15 +83,24 @@ def _what(done: Installation) -> list[tuple[str, str]]:
     family = ", ".join(f"{pin.package} {pin.full}" for pin in done.plan.pins)
     if done.result == "nothing-to-do":
         return [("Holds", family), ("To do", "nothing: all of it is installed as planned")]
-    others = len(done.changes) - len({c.name for c in done.changes} & set(done.plan.packages))
-    more = f"; {others} other package{'s' if others != 1 else ''}" if others else ""
-    changed = [c.name for c in done.changes if c.before is not None]
-    rows = [("Installed", family + more)]
-    if changed and not done.created:
-        rows.append(("Changed", listed([f"{c.name} {c.before} -> {c.version}" for c in done.changes if c.before])))
+    if done.created:
+        others = len(done.changes) - len({c.name for c in done.changes} & set(done.plan.packages))
+        more = f"; {others} other package{'s' if others != 1 else ''}" if others else ""
+        rows = [("Installed", family + more)]
+    else:
+        rows = [("Holds", family)]
+        changed = [_changed(change) for change in done.changes if change.before is not None]
+        added = [f"{change.name} {change.version}" for change in done.changes if change.before is None]
+        rows += [(title, listed(words)) for title, words in (("Changed", changed), ("Added", added)) if words]
     if done.smoke_line:
         rows.append(("Tested", done.smoke_line))
     return rows
+
+
+def _changed(change: Change) -> str:
+    if change.before == change.version:
+        return f"{change.name} {change.version} (laid down again)"
+    return f"{change.name} {change.before} -> {change.version}"
 
 
 def listed(words: Sequence[str], most: int = 6) -> str:
