@@ -219,6 +219,7 @@ TITLES = {
     "catalog-verify": ("The verify document", "`envtool catalog verify --json` prints it; the example shows one law."),
     "catalog-update": ("The update document", "`envtool catalog update --json` prints it."),
     "device": ("The device document", "`envtool device --json` prints it."),
+    "rehearse": ("The rehearse document", "`envtool rehearse --json SCRIPT` prints it; the example shows one fault."),
     "smoke": ("The smoke document", "`envtool smoke --json` prints it; the example shows two tests."),
     "smoke-tests": ("The list of smoke tests", "`envtool smoke --list --json` prints it; the example shows one test."),
     "lock": ("The lock document", "`envtool lock --json` prints it; the example shows one platform."),

@@ -32,6 +32,10 @@ from envtool.plan import Plan, resolve  # noqa: E402
 from envtool.plan_document import document_of  # noqa: E402
 from envtool.probe.interpreter import choose_interpreter  # noqa: E402
 from envtool.probe.recording import RecordedHost, Recording, recording_to_json  # noqa: E402
+from envtool.rehearse.events import Ended  # noqa: E402
+from envtool.rehearse.events import report_of as rehearsed  # noqa: E402
+from envtool.rehearse.report import Report as Rehearsed  # noqa: E402
+from envtool.rehearse.report import to_json as rehearse_to_json  # noqa: E402
 from envtool.report.catalog import to_json as catalog_to_json  # noqa: E402
 from envtool.report.catalog import update_to_json, verified_to_json  # noqa: E402
 from envtool.report.install import Change as Laid  # noqa: E402
@@ -231,6 +235,33 @@ def device() -> dict[str, Json]:
     return device_to_json(Searched(places, files, skipped, ("build",), False), 1, None)
 
 
+def rehearse() -> dict[str, Json]:
+    """One fault, told as the child tells it."""
+    train, net = "/home/ada/course/train.py", "/home/ada/course/net.py"
+    moved = {"file": train, "line": 8, "function": "<module>", "text": "model = Net().to(DEVICE)"}
+    told = (
+        {"event": "torch", "version": "2.13.0"},
+        {"event": "moved", "device": "meta", "place": moved},
+        {
+            "event": "fault",
+            "kind": "attribute",
+            "place": {"file": net, "line": 14, "function": "forward", "text": "x = x + self.positions"},
+            "device": "cpu",
+            "other_device": "meta",
+            "name": "self.positions",
+            "other_name": "x",
+            "operation": "add",
+            "owner": {"class": "Net", "name": "positions", "trained": False},
+            "origin": {"file": net, "line": 9, "text": "self.positions = torch.randn(16, 8)"},
+            "maker": "torch.randn",
+            "stack": [{"file": train, "line": 21, "function": "<module>", "text": "scores = model(words.to(DEVICE))"}],
+        },
+        {"event": "end", "outcome": "done", "seconds": 3.4, "accelerator": 920, "cpu": 84, "left_out": 0},
+    )
+    asked = Rehearsed("", "train.py", ("--epochs", "1"), "/home/ada/course/.venv/bin/python", limit=120.0)
+    return rehearse_to_json(rehearsed(told, Ended(0, 6.0), asked))
+
+
 def _cpu_plan() -> Plan:
     answer = resolve(read_target("linux-64,py3.12,gpu=none", load()), Request(("torch==2.14.1",)), load())
     assert isinstance(answer, Plan)
@@ -270,6 +301,7 @@ EXAMPLES: dict[str, Callable[[], dict[str, Json]]] = {
     "catalog-verify": catalog_verify,
     "catalog-update": catalog_update,
     "device": device,
+    "rehearse": rehearse,
     "smoke": smoke,
     "smoke-tests": smoke_tests,
     "lock": lock,

@@ -31,6 +31,7 @@ NAMES = (
     "catalog-verify",
     "catalog-update",
     "device",
+    "rehearse",
     "smoke",
     "smoke-tests",
     "lock",

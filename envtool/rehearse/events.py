@@ -9,6 +9,7 @@ from envtool.fact import Fact, dataclass
 from envtool.rehearse.report import (
     CRASHED,
     FAULTS,
+    INTERRUPTED,
     NEVER_MOVED,
     PASS,
     SCRIPT_FAILED,
@@ -63,7 +64,7 @@ def report_of(events: tuple[Event, ...], ended: Ended, report: Report) -> Report
     end = next((event for event in events if event["event"] == "end"), None)
     moved = next((event for event in events if event["event"] == "moved"), None)
     started = next((event for event in events if event["event"] == "torch"), None)
-    faults = tuple(_fault(event) for event in events if event["event"] == "fault")
+    faults = _once(_fault(event) for event in events if event["event"] == "fault")
     report = replace(
         report,
         torch=_text(started, "version"),
@@ -81,6 +82,15 @@ def report_of(events: tuple[Event, ...], ended: Ended, report: Report) -> Report
     return replace(report, outcome=_outcome(report, end, ended, moved is not None))
 
 
+def _once(faults: Iterable[Fault]) -> tuple[Fault, ...]:
+    """Each line and kind once: a forked worker doesn't know what its parent has told."""
+    found: dict[tuple[str, str, int], Fault] = {}
+    for fault in faults:
+        place = fault.place
+        found.setdefault((fault.kind, place.file if place else "", place.line if place else len(found)), fault)
+    return tuple(found.values())
+
+
 def _outcome(report: Report, end: Event | None, ended: Ended, moved: bool) -> str:
     how = _text(end, "outcome")
     if report.faults:
@@ -89,7 +99,9 @@ def _outcome(report: Report, end: Event | None, ended: Ended, moved: bool) -> st
         return SCRIPT_FAILED
     if how == "limit" or (end is None and ended.timed_out):
         return UNFINISHED
-    if end is None:
+    if how == "interrupted":
+        return INTERRUPTED
+    if how not in ("done", "exit"):
         return CRASHED
     return PASS if moved else NEVER_MOVED
 

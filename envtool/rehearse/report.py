@@ -12,6 +12,7 @@ NEVER_MOVED = "never-moved"  # it never asked for a device that can be switched
 UNFINISHED = "unfinished"  # no fault until the limit
 SCRIPT_FAILED = "script-failed"
 CRASHED = "crashed"
+INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True, eq=False, repr=False)

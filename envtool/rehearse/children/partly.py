@@ -1,4 +1,4 @@
-"""What a pretended GPU needs beside torch.cuda: gradients of the user's own functions, threads; and what is left out."""
+"""What a pretended GPU needs beside torch.cuda, gradients of the user's functions and threads; and what is left out."""
 
 import functools
 import multiprocessing

@@ -89,12 +89,8 @@ def refused(name, operands, is_accelerator, cpu):
     if name in ANY_SCALARS:
         return [o for o in here if o.dims or o.writes]
     if name in ONE_SCALAR:
-        free = [o for o in here if o.dims == 0 and not o.writes]
-        return (
-            here
-            if len(free) > 1 and len(there) == 1 and name in ("addcmul", "addcdiv", "lerp")
-            else [o for o in here if o not in free]
-        )
+        free = [o for o in here if o.dims == 0 and not o.writes][:1]
+        return [o for o in here if o not in free]
     return here
 
 
