@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from urllib.parse import urlsplit
 
 from envtool.errors import EXIT_NO_PLAN, EXIT_TOOL, EnvtoolError
 from envtool.fact import Fact
@@ -91,7 +92,8 @@ def explained(ran: Ran, tool: str, *, doing: str) -> InstallError:
         hint = "read its words above; `--installer` names the other tool"
         return InstallError("unknown", message, hint=hint, details=details, code=EXIT_TOOL, said=text)
     place, package = _place(text), _package(text)
-    message = failure.message.format(place=place or "the index", package=package or "a package")
+    words = {"place": place or "the index", "host": _host(place) or "the index", "package": package or "a package"}
+    message = failure.message.format(**words)
     return InstallError(failure.name, message, hint=failure.hint, details=details, code=failure.code, said=text)
 
 
@@ -125,6 +127,10 @@ def _place(text: str) -> str | None:
         return str(addresses[-1]).rstrip(".:/")
     hosts = _HOST.findall(text)
     return str(hosts[-1]) if hosts else None
+
+
+def _host(place: str | None) -> str | None:
+    return (urlsplit(place).hostname or place) if place else None
 
 
 def _package(text: str) -> str | None:
