@@ -11,6 +11,7 @@ As a script: FOLDER (the families'), then files of breakages; prints a line of J
 import importlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -65,6 +66,7 @@ def in_fork(work):
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
+        os.setpgid(0, 0)
         os.close(reader)
         status = 1
         try:
@@ -74,9 +76,13 @@ def in_fork(work):
         finally:
             os._exit(status)
     os.close(writer)
-    with os.fdopen(reader) as file:
-        text = file.read()
     _, ended = os.waitpid(child, 0)
+    try:
+        os.killpg(child, signal.SIGKILL)  # a worker that began when the test had ended waits for ever, with the pipe
+    except ProcessLookupError:
+        pass
+    with os.fdopen(reader) as file:  # what was written is short: the pipe has held it
+        text = file.read()
     return json.loads(text) if text else ["fail", "the process ended with %d" % ended]
 
 

@@ -63,7 +63,7 @@ def epoch(torch, workers, seed):
 
 def said_by_workers(error):
     """The failure in words, from what the loader raised."""
-    text = " ".join(str(error).split())
+    text = " ".join(("%s %s" % (error.__cause__ or "", error)).split())  # the signal's name is in the cause
     if "Bus error" in text or "shared memory" in text or "shm" in text:
         return Failure("the workers have too little shared memory (%s): %s" % (SHARED, text[:300]))
     return Failure("a DataLoader with %d workers fails: %s: %s" % (WORKERS, type(error).__name__, text[:300]))

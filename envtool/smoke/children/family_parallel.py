@@ -14,7 +14,9 @@ import time
 
 from harness import Failure, Skip, Test, expect
 
-LIMIT = 150.0  # of a test; its processes are ended before
+LIMIT = 150.0  # of a test
+WAIT = 120.0  # after so many seconds its processes are ended
+SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "distributed_script.py")
 # What a job of Slurm, Kubernetes or another torchrun has set would be taken for ours.
 FOREIGN = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "GROUP_RANK")
 CACHE = {}  # the results of one start serve two tests
@@ -27,7 +29,7 @@ def environment(platform, inherited):
         for name, value in inherited.items()
         if name not in FOREIGN and not name.startswith(("PET_", "TORCHELASTIC_"))
     }
-    kept["OMP_NUM_THREADS"] = "1"
+    kept.update(OMP_NUM_THREADS="1", PYTHONFAULTHANDLER="1")
     if platform == "win32":
         kept.setdefault("USE_LIBUV", "0")  # the wheels of torch 2.4 to 2.6 are built without it and ask for it
     else:
@@ -58,11 +60,10 @@ def end(process):
 
 def start(backend, processes, folder, limit):
     """Run torchrun; its exit status (None: it was ended after the limit) and what it said."""
-    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "distributed_script.py")
     path = os.path.join(folder, "said-by-torchrun.txt")
     with open(path, "wb") as said:
         process = subprocess.Popen(
-            command(processes, free_port(), script, [backend, folder, str(limit)]),
+            command(processes, free_port(), SCRIPT, [backend, folder, str(limit)]),
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=subprocess.STDOUT,
@@ -83,15 +84,14 @@ def start(backend, processes, folder, limit):
 def cause(text):
     """The line of the output that says why: the last error of a process, not torchrun's account of it."""
     lines = [line.strip() for line in text.splitlines()]
-    errors = [line for line in lines if "Error: " in line or "terminate called" in line or "what():" in line]
+    signs = ("Error: ", "Fatal Python error", "what():")
+    errors = [line for line in lines if any(sign in line for sign in signs)]
     own = [line for line in errors if "ChildFailedError" not in line]
     return (own or [line for line in lines if line] or ["it said nothing"])[0][:300]
 
 
-def results(backend, processes, folder, limit=LIMIT - 30):
+def results(backend, processes, folder, limit):
     """What each process has written, by rank; a start that lost its port to another program is repeated."""
-    if not os.path.isdir(folder):
-        os.makedirs(folder)
     for turn in (1, 2):
         status, text = start(backend, processes, folder, limit)
         if status != 0 and turn == 1 and ("EADDRINUSE" in text or "address already in use" in text.lower()):
@@ -117,7 +117,7 @@ def once(context, backend, processes):
     key = backend, processes
     if key not in CACHE:
         started = time.perf_counter()
-        CACHE[key] = results(backend, processes, context.folder)
+        CACHE[key] = results(backend, processes, context.folder, WAIT)
         context.evidence["seconds_of_the_start"] = round(time.perf_counter() - started, 1)
     return CACHE[key]
 

@@ -1,0 +1,740 @@
+"""How each test of the families from device to cost is made to fail, and what it then says.
+
+There is no GPU on most machines that run this: ``fake_gpu`` makes torch believe in a device ``cuda:0`` that computes on
+the CPU and counts its memory, so that the device family's own reasoning is run, too.
+"""
+
+import gc
+import os
+import pickle
+import signal
+import sys
+import types
+
+# ── device ───────────────────────────────────────────────────────────────────────────────────────
+
+FAKE = "cuda:0"
+HELD = []  # what a leak keeps
+
+
+class Allocator:
+    """The memory of the fake device: every tensor that has been made on it and is still there."""
+
+    def __init__(self):
+        self.cached = 0
+
+    def allocated(self, *device):
+        found = {}
+        for tensor in [thing for thing in gc.get_objects() if issubclass(type(thing), self.tensor)]:
+            for taken in (tensor, tensor.grad if tensor.is_leaf else None):
+                if taken is not None:
+                    found[taken.data_ptr()] = taken.numel() * taken.element_size()
+        self.cached = max(self.cached, sum(found.values()))
+        return sum(found.values())
+
+    def reserved(self, *device):
+        self.allocated()
+        return self.cached
+
+    def empty_cache(self):
+        self.cached = 0
+        self.allocated()
+
+
+def elsewhere(real):
+    """The function with the fake device taken for the CPU."""
+
+    def called(*args, **kwargs):
+        args = tuple("cpu" if isinstance(value, str) and value == FAKE else value for value in args)
+        if kwargs.get("device") == FAKE:
+            kwargs["device"] = "cpu"
+        return real(*args, **kwargs)
+
+    return called
+
+
+def fake_gpu(torch, context):
+    import family_device
+
+    family_device.SIZE = 128
+    context.accelerators = [FAKE]
+    for owner, name in ((torch.nn.Module, "to"), (torch.Tensor, "to"), (torch, "ones"), (torch.nn, "Linear")):
+        setattr(owner, name, elsewhere(getattr(owner, name)))
+    allocator = Allocator()
+    allocator.tensor = torch.Tensor
+    torch.cuda.synchronize = lambda *device: None
+    torch.cuda.memory_allocated, torch.cuda.memory_reserved = allocator.allocated, allocator.reserved
+    torch.cuda.empty_cache = allocator.empty_cache
+
+
+def on_fake_gpu(*breakages):
+    def breaks(torch, context):
+        fake_gpu(torch, context)
+        for breakage in breakages:
+            breakage(torch, context)
+
+    return breaks
+
+
+def later_calls(name, after, change):
+    """``torch.nn.functional.NAME`` with its result changed from a call on: the earlier ones are the CPU's."""
+
+    def breaks(torch, context):
+        real, calls = getattr(torch.nn.functional, name), []
+
+        def called(*args, **kwargs):
+            calls.append(1)
+            found = real(*args, **kwargs)
+            return change(found) if len(calls) > after else found
+
+        setattr(torch.nn.functional, name, called)
+
+    return breaks
+
+
+def tf32_forced(torch, context):
+    os.environ["NVIDIA_TF32_OVERRIDE"] = "1"
+
+
+def wrong_gradients(torch, context):
+    """The third backward pass, which is the device's, gives a gradient that is twice as large."""
+    real, calls = torch.Tensor.backward, []
+
+    def backward(self, *args, **kwargs):
+        calls.append(1)
+        real(self * 2 if len(calls) > 2 else self, *args, **kwargs)
+
+    torch.Tensor.backward = backward
+
+
+def real_second_device(torch, context):
+    """A device that torch does refuse to mix with the CPU: meta."""
+    real = torch.ones
+    torch.ones = lambda *args, **kwargs: real(*args, **dict(kwargs, device="meta" if "device" in kwargs else "cpu"))
+    linear = torch.nn.Linear
+    torch.nn.Linear = lambda *args, device: linear(*args, device="meta")
+
+
+def leak(torch, context):
+    real = torch.ones
+    torch.ones = lambda *args, **kwargs: (HELD.append(real(*args, **kwargs)), HELD[-1])[1]
+
+
+def keeps_the_cache(torch, context):
+    torch.cuda.empty_cache = lambda: None
+
+
+def blind(torch, context):
+    torch.cuda.memory_allocated = lambda *device: 0
+
+
+def mute(torch, context):
+    del torch.cuda.memory_allocated
+
+
+def no_counting(torch, context):
+    os.environ["PYTORCH_NO_CUDA_MEMORY_CACHING"] = "1"
+
+
+def wrong_product(torch, context):
+    real = torch.Tensor.__matmul__
+    torch.Tensor.__matmul__ = lambda self, other: real(self, other) + 1
+
+
+# ── rehearsal ────────────────────────────────────────────────────────────────────────────────────
+
+
+def functional(name, change):
+    return later_calls(name, 0, change)
+
+
+def last_layer(change):
+    return later_calls("linear", 1, change)
+
+
+def loss_on_the_cpu(torch, context):
+    torch.nn.functional.cross_entropy = lambda *args: torch.zeros((), requires_grad=True)
+
+
+def no_backward(torch, context):
+    torch.Tensor.backward = lambda self: None
+
+
+def numbers_on_meta(torch, context):
+    torch.Tensor.tolist = lambda self: [0.0]
+
+
+def no_dispatch_mode(torch, context):
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    TorchDispatchMode.__enter__ = lambda self: self
+    TorchDispatchMode.__exit__ = lambda self, *error: None
+
+
+# ── data ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def sampler(order):
+    def breaks(torch, context):
+        torch.utils.data.RandomSampler.__iter__ = lambda self: iter(order(torch, len(self.data_source)))
+
+    return breaks
+
+
+def workers_lose_a_batch(torch, context):
+    real = torch.utils.data.DataLoader.__iter__
+
+    def short(self):
+        found = real(self)
+        if self.num_workers:
+            next(found)
+        return found
+
+    torch.utils.data.DataLoader.__iter__ = short
+
+
+def workers_get_another_seed(torch, context):
+    real = torch.utils.data.DataLoader.__iter__
+
+    def other(self):
+        if self.num_workers:
+            self.generator.manual_seed(8)
+        return real(self)
+
+    torch.utils.data.DataLoader.__iter__ = other
+
+
+def in_workers(family_data, happens):
+    """What befalls the workers when they are asked for data."""
+    for dataset in (family_data.Numbers, family_data.Images):
+
+        def get(self, index, real=dataset.__getitem__, pid=os.getpid()):
+            if os.getpid() != pid:
+                happens()
+            return real(self, index)
+
+        dataset.__getitem__ = get
+
+
+def dying_worker(torch, context):
+    import family_data
+
+    in_workers(family_data, lambda: os.kill(os.getpid(), signal.SIGBUS))
+
+
+def failing_worker(torch, context):
+    import family_data
+
+    def fail():
+        raise OSError("Too many open files")
+
+    in_workers(family_data, fail)
+
+
+def worker_seeds(seed):
+    """What the worker calls to seed itself."""
+
+    def breaks(torch, context):
+        real, pid = torch.manual_seed, os.getpid()
+        torch.manual_seed = lambda value: real(value if os.getpid() == pid else seed())
+
+    return breaks
+
+
+def small_shared_memory(torch, context):
+    os.statvfs = lambda path: types.SimpleNamespace(f_frsize=1 << 20, f_blocks=64, f_bavail=60)
+
+
+def private_memory(torch, context):
+    torch.Tensor.is_shared = lambda self: False
+
+
+def other_numbers(torch, context):
+    real = torch.full
+    torch.full = lambda shape, value: real(shape, value + 1)
+
+
+# ── precision ────────────────────────────────────────────────────────────────────────────────────
+
+
+def autocast(**changed):
+    def breaks(torch, context):
+        real = torch.autocast.__init__
+        torch.autocast.__init__ = lambda self, kind, **kwargs: real(self, kind, **dict(kwargs, **changed))
+
+    return breaks
+
+
+def on_the_cpu(torch, context):
+    context.accelerators = ["cpu"]
+
+
+def both(*breakages):
+    def breaks(torch, context):
+        for breakage in breakages:
+            breakage(torch, context)
+
+    return breaks
+
+
+def gradients_stay_scaled(torch, context):
+    torch.amp.GradScaler.unscale_ = lambda self, optimizer: None
+
+
+def no_float16(torch, context):
+    def refuse(self, kind, dtype=None, enabled=True):
+        if dtype == torch.float16 and enabled:
+            raise RuntimeError("User specified an unsupported autocast dtype; supported is bfloat16")
+
+    torch.autocast.__init__ = refuse
+    torch.autocast.__enter__ = lambda self: self
+    torch.autocast.__exit__ = lambda self, *error: None
+
+
+# ── compile ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def compiles_to(make):
+    def breaks(torch, context):
+        torch.compile = make
+
+    return breaks
+
+
+def raising(error):
+    """A function that compiles well and fails when it is called, as inductor does."""
+
+    def make(function, **options):
+        def called(*args):
+            raise error
+
+        return called
+
+    return make
+
+
+def refusing(text):
+    def make(function, **options):
+        raise RuntimeError(text)
+
+    return make
+
+
+def nested(cause):
+    error = RuntimeError("backend='inductor' raised:")
+    error.inner_exception = cause
+    return error
+
+
+def one_more(function, **options):
+    return lambda *args: function(*args) + 1
+
+
+def no_compiler(torch, context):
+    import shutil
+
+    os.environ.pop("CXX", None)
+    shutil.which = lambda name: None
+
+
+def no_headers(torch, context):
+    import family_compile
+
+    family_compile.has_headers = lambda: False
+    torch.compile = raising(RuntimeError("fatal error: Python.h: No such file or directory"))
+
+
+def no_compile(torch, context):
+    del torch.compile
+
+
+# ── export ───────────────────────────────────────────────────────────────────────────────────────
+
+
+class OnePlus:
+    """An exported program that computes something else."""
+
+    def __init__(self, real):
+        self.real = real
+
+    def module(self):
+        called = self.real.module() if hasattr(self.real, "module") else self.real
+        return lambda x: called(x) + 1
+
+
+def wrong_export(torch, context):
+    import torch.export as export
+
+    real, save, load = export.export, export.save, export.load
+    export.export = lambda *args, **kwargs: OnePlus(real(*args, **kwargs))
+    export.save = lambda program, path: save(program.real, path)
+
+
+def wrong_load(torch, context):
+    import torch.export as export
+
+    load = export.load
+    export.load = lambda path: OnePlus(load(path))
+
+
+def refuses_this_python(torch, context):
+    import torch.export as export
+
+    def refuse(*args, **kwargs):
+        raise RuntimeError("Dynamo is not supported on Python 3.12+")
+
+    export.export = refuse
+
+
+def no_export(torch, context):
+    sys.modules["torch.export"] = None
+
+
+def script_gives(value):
+    def breaks(torch, context):
+        torch.jit.load = lambda path: lambda x: value(x)
+
+    return breaks
+
+
+def no_script(torch, context):
+    del torch.jit.script
+
+
+def loading(change):
+    def breaks(torch, context):
+        real = torch.load
+        torch.load = lambda path, **kwargs: change(real, path, **kwargs)
+
+    return breaks
+
+
+def changed_weights(real, path, **kwargs):
+    state = real(path, **kwargs)
+    if "model" in state:
+        state["model"]["0.weight"] += 1
+    return state
+
+
+def trusting(real, path, **kwargs):
+    return real(path, **dict(kwargs, weights_only=False))
+
+
+def refusing_all(real, path, **kwargs):
+    raise pickle.UnpicklingError("Weights only load failed. Unsupported global: torch._utils._rebuild_tensor_v2")
+
+
+def too_old(real, path, **kwargs):
+    raise TypeError("'weights_only' is an invalid keyword argument for Unpickler()")
+
+
+def staying(real, path, **kwargs):
+    return real(path, **dict(kwargs, map_location="cpu"))
+
+
+def other_shapes(real, path, **kwargs):
+    return {name: value[:1] for name, value in real(path, **kwargs).items()}
+
+
+def other_numbers_back(real, path, **kwargs):
+    return {name: value + 1 for name, value in real(path, **kwargs).items()}
+
+
+# ── parallel ─────────────────────────────────────────────────────────────────────────────────────
+
+STAND_IN = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import torch, distributed_script
+folder, processes, change = sys.argv[3], int(sys.argv[5]), sys.argv[6]
+gradients = distributed_script.gradients(torch, *distributed_script.network(torch))
+for rank in range(processes):
+    result = {"rank": rank, "size": processes, "sum": [float(2**processes - 1)] * 4, "gradients": gradients}
+    if rank == processes - 1:
+        exec(change)
+    with open("%s/rank-%d.json" % (folder, rank), "w") as file:
+        json.dump(result, file)
+"""
+
+
+def torchrun_gives(change):
+    """In place of torchrun: a program that writes what its processes would have written, changed for the last."""
+
+    def breaks(torch, context):
+        import family_parallel
+
+        def command(processes, port, script, arguments):
+            head = [sys.executable, "-c", STAND_IN, os.path.dirname(family_parallel.__file__)]
+            return head + arguments + [str(processes), change]
+
+        family_parallel.command = command
+
+    return breaks
+
+
+def torchrun_is(code, wait=60):
+    def breaks(torch, context):
+        import family_parallel
+
+        family_parallel.WAIT = wait
+        family_parallel.command = lambda *ignored: [sys.executable, "-c", code]
+
+    return breaks
+
+
+def script_with(before):
+    """The real torchrun and the real script, with torch.distributed broken in each process."""
+
+    def breaks(torch, context):
+        import family_parallel
+
+        with open(family_parallel.SCRIPT) as file:
+            text = file.read()
+        family_parallel.SCRIPT = os.path.join(context.folder, "broken_script.py")
+        with open(family_parallel.SCRIPT, "w") as file:
+            file.write(before + text)
+
+    return breaks
+
+
+def no_distributed(torch, context):
+    torch.distributed.is_available = lambda: False
+
+
+def no_gloo(torch, context):
+    torch.distributed.is_gloo_available = lambda: False
+
+
+def two_gpus(change):
+    def breaks(torch, context):
+        context.accelerators = ["cuda:0", "cuda:1"]
+        torch.version.cuda = "12.6"
+        torch.cuda.device_count = lambda: 2
+        torch.distributed.is_nccl_available = lambda: True
+        torchrun_gives(change)(torch, context)
+
+    return breaks
+
+
+def one_gpu(torch, context):
+    context.accelerators = ["cuda:0"]
+    torch.version.cuda = "12.6"
+    torch.cuda.device_count = lambda: 1
+
+
+NO_ALL_REDUCE = "import torch.distributed as d\nd.all_reduce = lambda value: None\n"
+NO_DDP = "import torch\ntorch.nn.parallel.DistributedDataParallel = lambda model: model\n"
+OFF = "result['gradients'][2][0] += 1e-3"
+SAYS = "import sys; sys.exit('RuntimeError: [gloo] no interface has this name\\nChildFailedError: it failed')"
+FULL_PORT = """
+import os, sys
+path = os.path.join(os.getcwd(), "second")
+text = "ValueError: the second start failed, too" if os.path.exists(path) else "Address already in use"
+open(path, "w").close()
+sys.exit(text)
+"""
+
+
+# ── cost ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def slow_python(torch, context):
+    real = torch.optim.SGD.zero_grad
+
+    def counting(self, *args, **kwargs):
+        sum(range(2000000))
+        real(self, *args, **kwargs)
+
+    torch.optim.SGD.zero_grad = counting
+
+
+def profiler_gives(*events):
+    """A profiler that recorded just these: name, total time, own time."""
+
+    def breaks(torch, context):
+        import torch.profiler
+
+        found = [types.SimpleNamespace(key=e[0], cpu_time_total=e[1], self_cpu_time_total=e[2]) for e in events]
+        torch.profiler.profile.key_averages = lambda self: found
+
+    return breaks
+
+
+STEP = "envtool-training-step"
+
+
+def threads(count):
+    def breaks(torch, context):
+        torch.get_num_threads = lambda: count
+
+    return breaks
+
+
+def eight_cores_one_thread(torch, context):
+    context.cores = 8
+    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def off(found):
+    return found * 1.5
+
+
+def slightly_off(found):
+    return found * 1.001
+
+
+def not_a_number(found):
+    return found * float("nan")
+
+
+HALF = ("too little shared memory (/dev/shm): DataLoader worker", "fail")
+
+BROKEN = {
+    "device-forward": [
+        (fake_gpu, "the CPU and cuda:0 agree on the forward pass", "pass"),
+        (on_fake_gpu(later_calls("linear", 4, off)), "the scores on cuda:0 is off by 0.5"),
+        (on_fake_gpu(later_calls("linear", 4, not_a_number)), "the scores on cuda:0 is off by inf"),
+        (on_fake_gpu(later_calls("linear", 2, off)), "the scores on cpu is off by 0.5"),
+        (on_fake_gpu(later_calls("linear", 5, slightly_off)), "off by 0.001 of its size; 1e-04 is allowed"),
+        (on_fake_gpu(later_calls("linear", 5, slightly_off), tf32_forced), "NVIDIA_TF32_OVERRIDE forces", "pass"),
+    ],
+    "device-backward": [
+        (fake_gpu, "the CPU and cuda:0 agree on every gradient", "pass"),
+        (on_fake_gpu(wrong_gradients), "the gradient of"),
+        (on_fake_gpu(wrong_gradients), "on cuda:0 is off by 1 "),
+    ],
+    "device-two-devices": [
+        (on_fake_gpu(real_second_device), "sums and layers with tensors on two devices are refused", "pass"),
+        (fake_gpu, "a sum of tensors on cpu and on cuda:0 went through"),
+    ],
+    "device-memory": [
+        (fake_gpu, "came back", "pass"),
+        (on_fake_gpu(leak), "MiB in tensors stay taken on cuda:0"),
+        (on_fake_gpu(keeps_the_cache), "held by the allocator stay taken on cuda:0"),
+        (on_fake_gpu(blind), "64 MiB were taken on cuda:0, and the allocator did not see it"),
+        (on_fake_gpu(mute), "can't say how much memory of cuda:0 is taken", "skip"),
+        (on_fake_gpu(no_counting), "PYTORCH_NO_CUDA_MEMORY_CACHING is set", "skip"),
+    ],
+    "device-factor": [
+        (fake_gpu, "times as fast as the CPU on a product of 128 x 128", "pass"),
+        (on_fake_gpu(wrong_product), "the product on cuda:0 has an element 129.0 that should be 128"),
+    ],
+    "rehearsal-passes": [
+        (last_layer(lambda found: found[:, :5]), "the network gave the shape (4, 5), not 4 x 10"),
+        (loss_on_the_cpu, "the loss is on cpu, not on meta"),
+        (no_backward, "0.weight has no gradient after backward() on meta"),
+    ],
+    "rehearsal-needs-no-memory": [
+        (functional("linear", lambda found: found[:1]), "the layer gave the shape (1, 1048576)"),
+        (numbers_on_meta, "a tensor on meta gave numbers"),
+    ],
+    "rehearsal-finds-the-forgotten-move": [
+        (no_dispatch_mode, "did not notice that a factor of a product stayed on the CPU"),
+    ],
+    "data-order": [
+        (sampler(lambda torch, count: range(count)), "shuffle=True left the numbers in their order"),
+        (sampler(lambda torch, count: os.urandom(count) and torch.randperm(count).tolist()), "gave two orders"),
+        (workers_lose_a_batch, "one epoch with workers gave 56 numbers, not each of 64 once"),
+        (workers_get_another_seed, "another order with 2 workers than without"),
+        (dying_worker, *HALF),
+        (failing_worker, "a DataLoader with 2 workers fails: OSError"),
+        (worker_seeds(lambda: int.from_bytes(os.urandom(4), "big")), "other random numbers in the second run"),
+        (worker_seeds(lambda: 3), "drew the same random numbers: 32 different ones of 64"),
+    ],
+    "data-shared-memory": [
+        (small_shared_memory, "/dev/shm has 60 MiB free of 64; 2 workers with batches of 64 images need 147"),
+        (dying_worker, *HALF),
+        (failing_worker, "a DataLoader with 2 workers fails: OSError"),
+        (workers_lose_a_batch, "4 batches were sent and 3 came"),
+        (private_memory, "batch 0 did not come through shared memory"),
+        (other_numbers, "batch 0 came with other numbers"),
+    ],
+    "precision-bfloat16": [
+        (autocast(enabled=False), "computed in torch.float32, not in bfloat16"),
+        (autocast(enabled=True), "without autocast cpu computes in torch.bfloat16"),
+        (later_calls("linear", 2, off), "bfloat16 on cpu is off by"),
+        (later_calls("linear", 2, not_a_number), "bfloat16 on cpu is off by inf"),
+    ],
+    "precision-float16": [
+        (on_the_cpu, "agrees with float32", "pass"),
+        (both(on_the_cpu, gradients_stay_scaled), "float16 on cpu is off by 1e+03"),
+        (both(on_the_cpu, no_float16), "has no float16 autocast on cpu", "skip"),
+    ],
+    "compile-eager": [
+        (compiles_to(lambda function, **options: function), "captured 0 operations of the function"),
+        (compiles_to(one_more), "the result of the compiled function is"),
+        (compiles_to(refusing("Dynamo is not supported on Python 3.13+")), "not supported on Python 3.13+", "skip"),
+        (compiles_to(refusing("Windows not yet supported for torch.compile")), "Windows not yet", "skip"),
+        (compiles_to(refusing("Unexpected key")), "RuntimeError: Unexpected key"),
+        (no_compile, "has no torch.compile", "skip"),
+    ],
+    "compile-inductor": [
+        (no_compiler, "there is no C++ compiler; install one", "skip"),
+        (compiles_to(lambda function, **options: function), "generated no code"),
+        (compiles_to(one_more), "the result of the compiled function is"),
+        (no_headers, "the headers of this Python are missing", "skip"),
+        (compiles_to(raising(nested(ModuleNotFoundError("no", name="setuptools.x")))), "needs the package setuptools"),
+        (compiles_to(raising(nested(OSError("no space left")))), "inductor fails: OSError: no space left"),
+        (compiles_to(raising(RuntimeError("Cannot find a working triton installation"))), "triton is missing", "skip"),
+        (compiles_to(raising(RuntimeError("GPU too old to be supported by the triton"))), "too old for triton", "skip"),
+        (compiles_to(raising(RuntimeError("InvalidCxxCompiler: g++"))), "no C++ compiler that works", "skip"),
+    ],
+    "export-program": [
+        (wrong_export, "the exported program gives another result than the model on 4 rows"),
+        (wrong_load, "the loaded program gives another result than the model on 4 rows"),
+        (refuses_this_python, "not supported on Python 3.12+", "skip"),
+        (no_export, "has no torch.export", "skip"),
+    ],
+    "export-torchscript": [
+        (script_gives(lambda x: (x, 99)), "the script took 99 turns of its loop for 0.5, and should take 0"),
+        (script_gives(lambda x: (x + 1, 0)), "the script gave 1.5 for 0.5"),
+        (no_script, "has no TorchScript any more", "skip"),
+    ],
+    "export-checkpoint": [
+        (loading(changed_weights), "is another after saving, loading and going on"),
+        (loading(trusting), "ran a function that was hidden in a checkpoint"),
+        (loading(refusing_all), "weights_only refuses a checkpoint of tensors"),
+        (loading(too_old), "doesn't know weights_only", "skip"),
+    ],
+    "export-map-location": [
+        (on_the_cpu, "a checkpoint went from the CPU to cpu and back", "pass"),
+        (loading(staying), "0.weight was loaded to cpu, not to meta"),
+        (loading(other_shapes), "0.weight was loaded to meta in another shape"),
+        (both(on_the_cpu, loading(other_numbers_back)), "0.weight came back from cpu with other numbers"),
+    ],
+    "parallel-all-reduce": [
+        (torchrun_gives("pass"), "two processes found each other", "pass"),
+        (torchrun_gives("result['sum'] = [1.0] * 4"), "all-reduce gave process 1 1.0 instead of 3"),
+        (script_with(NO_ALL_REDUCE), "all-reduce gave process 0 1.0 instead of 3"),
+        (torchrun_is(SAYS), "status 1, and 0 of them finished: RuntimeError: [gloo] no interface has this name"),
+        (torchrun_is("import time; time.sleep(60)", 1), "was ended after 1 s, and 0 of them finished: it said nothing"),
+        (torchrun_is("import os; os.abort()"), "ended with status -6, and 0 of them finished: Fatal Python error"),
+        (torchrun_is(FULL_PORT), "0 of them finished: ValueError: the second start failed, too"),
+        (no_distributed, "was built without torch.distributed", "skip"),
+        (no_gloo, "was built without gloo", "skip"),
+    ],
+    "parallel-ddp": [
+        (torchrun_gives("pass"), "gradients of the whole batch", "pass"),
+        (torchrun_gives(OFF), "the gradient of parameter 2 in process 1 is 0.001 off that of one process"),
+        (script_with(NO_DDP), "the gradient of parameter 0 in process 0 is"),
+        (no_distributed, "was built without torch.distributed", "skip"),
+    ],
+    "parallel-nccl": [
+        (two_gpus("pass"), "2 GPUs have the same sum and gradients", "pass"),
+        (two_gpus("result['sum'] = [2.0] * 4"), "all-reduce gave process 1 2.0 instead of 3"),
+        (two_gpus(OFF), "the gradient of parameter 2 in process 1 is 0.001 off"),
+        (one_gpu, "it takes two GPUs of NVIDIA or AMD; there is one", "skip"),
+    ],
+    "cost-python": [
+        (slow_python, "of a step of a 784-512-512-10 net, batches of 128, which is nearly all matrix products"),
+        (profiler_gives(), "the profiler recorded no training step"),
+        (profiler_gives((STEP, 100.0, 100.0)), "the profiler recorded no operator of a training step"),
+        (profiler_gives((STEP, 100.0, 10.0), ("aten::mm", 900.0, 900.0)), "not a share"),
+    ],
+    "cost-threads": [
+        (threads(64), "torch takes 64 threads, and this process may use", "warn"),
+        (threads(0), "torch.get_num_threads() is 0"),
+        (eight_cores_one_thread, "torch takes 1 thread of 8 cores (OMP_NUM_THREADS is 1)", "pass"),
+    ],
+}

@@ -1,0 +1,31 @@
+"""The smoke tests from device to cost pass on real torch, and fail with the right words on a broken one."""
+
+import os
+from pathlib import Path
+
+import pytest
+import smoke_breakage
+import smoke_broken_more
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not smoke_breakage.PYTHON, reason="ENVTOOL_TORCH_PYTHON names no Python with torch"),
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="each breakage runs in a fork"),
+]
+
+
+@pytest.fixture(scope="module")
+def outcomes():
+    return smoke_breakage.outcomes(Path(smoke_broken_more.__file__), timeout=110)
+
+
+@pytest.mark.parametrize("code", smoke_broken_more.BROKEN)
+def test_it_passes_on_a_torch_that_works(outcomes, code):
+    assert outcomes[code, None]["status"] in ("pass", "skip"), outcomes[code, None]
+
+
+@pytest.mark.parametrize(("code", "number", "words", "status"), smoke_breakage.cases(smoke_broken_more.BROKEN))
+def test_it_fails_on_a_broken_one_and_says_why(outcomes, code, number, words, status):
+    found = outcomes[code, number]
+    assert found["status"] == status, found
+    assert words in found["message"], found
