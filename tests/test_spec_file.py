@@ -12,7 +12,7 @@ from jsonschema import Draft7Validator
 
 from envtool.course import Course, Floors
 from envtool.course.parse import SHOWN, parse
-from envtool.course.places import line_of
+from envtool.course.places import Places
 from envtool.course.ranges import can_be_met
 from envtool.course.text import to_toml
 from envtool.data import FOLDER
@@ -272,16 +272,17 @@ def test_a_number_of_many_digits_does_not_stop_the_complaint():
     ],
 )
 def test_where_a_key_stands(path, line):
-    assert line_of(WHOLE, path) == line
+    assert Places(WHOLE).line_of(path) == line
 
 
 def test_the_items_of_a_list_over_several_lines():
     text = "a = [ # 'x'\n  'one', \"two\",\n  # 'three'\n  'thr]ee',\n]\nb = ['z']\n"
-    assert [line_of(text, f"a[{index}]") for index in range(4)] == [2, 2, 4, 1]
+    places = Places(text)
+    assert [places.line_of(f"a[{index}]") for index in range(4)] == [2, 2, 4, 1]
 
 
 def test_a_text_that_looks_like_toml_is_not_guessed_at():
-    assert line_of('note = """\nname = 3\n"""\nname = "x"\n', "name") is None
+    assert Places('note = """\nname = 3\n"""\nname = "x"\n').line_of("name") is None
 
 
 # ── ranges ───────────────────────────────────────────────────────────────────────────────────────

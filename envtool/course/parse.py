@@ -7,11 +7,12 @@ from typing import Any
 
 from envtool.course import Course, Floors, packages, values
 from envtool.course.forms import Misfit, Misfits, each, named, near, shown
-from envtool.course.places import line_of
+from envtool.course.places import Places, too_long_a_key
 from envtool.errors import UsageError
 
 REFERENCE = "docs/reference/envtool-toml.md"
 SHOWN = 20  # problems in one message
+_ENOUGH = 200  # after which no more is looked for
 
 Form = Callable[[object], object]
 
@@ -66,6 +67,8 @@ def _toml(text: str, where: str) -> dict[str, Any]:
         import tomllib
     except ModuleNotFoundError:  # Python 3.10
         import tomli as tomllib
+    if too_long_a_key(text):
+        raise UsageError(f"{where}: a key has more than 64 parts", hint=f"see {REFERENCE}")
     try:
         document: dict[str, Any] = tomllib.loads(text.removeprefix("\ufeff"))
     except ValueError as error:  # a TOMLDecodeError, or a number of thousands of digits
@@ -86,7 +89,7 @@ class _Reader:
     """Reads every key, and keeps what is wrong with each."""
 
     def __init__(self, text: str, where: str, prefix: str) -> None:
-        self.text = text
+        self.places = Places(text)
         self.where = where
         self.prefix = prefix
         self.problems: list[tuple[float, str]] = []  # with the line, to be told in its order
@@ -122,10 +125,13 @@ class _Reader:
                 except Misfit as misfit:
                     self._note(f"{at}{key}{misfit.at}", misfit.problem)
                 except Misfits as misfits:
-                    for one in misfits.several:
+                    for one in misfits.several[: _ENOUGH + 1]:
                         self._note(f"{at}{key}{one.at}", one.problem)
             elif key not in tables:
-                self._note(f"{at}{key}", self._unknown(key, at, (*keys, *tables)))
+                word = key if key.isprintable() and len(key) <= 60 else shown(key)[1:-1]
+                self._note(f"{at}{word}", self._unknown(word, at, (*keys, *tables)))
+            if len(self.problems) > _ENOUGH:  # no such file was meant
+                break
         return fields
 
     def _unknown(self, key: str, at: str, keys: tuple[str, ...]) -> str:
@@ -145,7 +151,7 @@ class _Reader:
             self._note(path, problem)
 
     def _note(self, path: str, problem: str) -> None:
-        line = line_of(self.text, f"{self.prefix}{path}")
+        line = self.places.line_of(f"{self.prefix}{path}")
         at = f"{self.where}:{line}" if line else self.where
         self.problems.append((line or float("inf"), f"{at}: {self.prefix}{path}: {problem}"))
 
@@ -154,5 +160,10 @@ class _Reader:
         told = [text for _, text in sorted(self.problems, key=lambda problem: problem[0])]
         if len(told) == 1:
             return UsageError(told[0], hint=hint)
-        details = told if len(told) <= SHOWN else [*told[: SHOWN - 1], f"and {len(told) - SHOWN + 1} more"]
-        return UsageError(f"{self.where}: {len(told)} entries can't be used", hint=hint, details=tuple(details))
+        details = (
+            told
+            if len(told) <= SHOWN
+            else [*told[: SHOWN - 1], "and more" if len(told) > _ENOUGH else f"and {len(told) - SHOWN + 1} more"]
+        )
+        count = str(len(told)) if len(told) <= _ENOUGH else f"more than {_ENOUGH}"
+        return UsageError(f"{self.where}: {count} entries can't be used", hint=hint, details=tuple(details))

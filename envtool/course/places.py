@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from itertools import islice
 
 _PART = r"""(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')"""
@@ -11,21 +12,38 @@ _HEADER = re.compile(rf"\s*\[\[?\s*({_PART}(?:\s*\.\s*{_PART})*)\s*\]\]?\s*(?:#.
 _STRINGS = re.compile(r"""#[^\n]*|("(?:[^"\\\n]|\\.)*"|'[^'\n]*')|(\])""")
 
 
-def line_of(text: str, path: str) -> int | None:
-    """The line of "gpu.driver" or "platforms[1]", counted from 1; of what is around it where that can't be told."""
-    bare, _, rest = path.partition("[")
-    keys = tuple(part for part in bare.split(".") if part)
-    lines = text.splitlines()
-    known = _keys(lines)
-    while keys:
-        numbers = known.get(keys, [])
-        if len(numbers) > 1:  # a text of several lines that looks like TOML, perhaps
-            return None
-        if numbers:
-            index = rest.partition("]")[0]
-            return _item(lines, numbers[0], int(index)) if index.isdigit() else numbers[0]
-        keys, rest = keys[:-1], ""
-    return None
+# A key of thousands of parts takes the parser minutes.
+_TOO_LONG = re.compile(rf"(?:^|[{{,])[ \t\[]*{_PART}(?:[ \t]*\.[ \t]*{_PART}){{64}}", re.MULTILINE)
+
+
+def too_long_a_key(text: str) -> bool:
+    """Is there a dotted key of more parts than anybody writes?"""
+    return _TOO_LONG.search(text) is not None
+
+
+class Places:
+    """The lines of one text."""
+
+    def __init__(self, text: str) -> None:
+        self._lines = text.splitlines()
+
+    @cached_property
+    def _known(self) -> dict[tuple[str, ...], list[int]]:
+        return _keys(self._lines)
+
+    def line_of(self, path: str) -> int | None:
+        """The line of "gpu.driver" or "platforms[1]", from 1; of what is around it where that can't be told."""
+        bare, _, rest = path.partition("[")
+        keys = tuple(part for part in bare.split(".") if part)
+        while keys:
+            numbers = self._known.get(keys, [])
+            if len(numbers) > 1:  # a text of several lines that looks like TOML, perhaps
+                return None
+            if numbers:
+                index = rest.partition("]")[0]
+                return _item(self._lines, numbers[0], int(index)) if index.isdigit() else numbers[0]
+            keys, rest = keys[:-1], ""
+        return None
 
 
 def _keys(lines: list[str]) -> dict[tuple[str, ...], list[int]]:
