@@ -333,7 +333,7 @@ def _folder():
 
 def test_without_a_network_no_index_is_asked(tmp_path):
     sources = Sources(find_links=("/usb",))
-    for tool in (Uv("/bin/uv", {}), Pip((3, 12), {})):
+    for tool in (Uv("/bin/uv", {}), Pip({})):
         words = tool.install(question(sources), (Package("torch", "2.14.1+cpu"),), str(tmp_path)).words
         assert "--no-index" in words and words[words.index("--find-links") + 1] == "/usb"
         assert not any("pytorch.org" in word for word in words)
@@ -346,7 +346,7 @@ def test_pins_without_local_part_are_told_by_their_text(tmp_path):
     assert "--hash" not in with_hashes(some)  # pip wants all or none
     pypi = Question(plan("torch==2.13.0", variant="cu130", target="linux-64,py3.12,driver=580.65.06,gpu=RTX 4090"), (), (),
                     Sources(), "python", "3.12.4", {})  # fmt: skip
-    Pip((3, 12), {}).solve(pypi, str(tmp_path))
+    Pip({}).solve(pypi, str(tmp_path))
     assert (tmp_path / "wanted.txt").read_text().splitlines()[0] == "torch===2.13.0"
 
 
@@ -418,6 +418,8 @@ SAID = [
      "torch<2.3 and you require torch==2.14.1+cpu, we can conclude that your requirements are incompatible."),
     ("conflict", 3, "ERROR: ResolutionImpossible: for help visit https://pip.pypa.io/"),
     ("not-there", 4, "  cause: Because there is no version of torch==2.14.2+cpu and you require torch==2.14.2+cpu, we can"),
+    ("offline", 4, "  cause: Because torch was not found in the cache and you require torch==2.14.1+cpu, we can\n"
+     "hint: Packages were unavailable because the network was disabled."),
     ("not-there", 4, "ERROR: No matching distribution found for nothere"),
     ("no-wheel", 3, "  cause: Because torch==2.14.1 has no wheels with a matching Python ABI tag (e.g., `cp314`), we can"),
     ("no-wheel", 3, "  cause: Because sourceonly==1.0 has no usable wheels and only sourceonly==1.0 is available"),
@@ -474,6 +476,29 @@ def test_who_wants_which_torch():
     uv = "Because all versions of oldthing depend on torch<2.3 and torchvision==0.29.1 depends on torch==2.14.1"
     pip = "    oldthing 1.0 depends on torch<2.3\n    torchaudio 2.11.0 depends on torch"
     assert who_wants(uv) == who_wants(pip) == (("oldthing", "torch<2.3"),)
+
+
+@POSIX
+def test_on_a_terminal_a_tool_has_a_terminal(monkeypatch):
+    code = "import os, sys; print(os.isatty(1), os.isatty(2), os.get_terminal_size(2).columns)"
+    words = (sys.executable, "-c", code)
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    outer, inner = pty.openpty()
+    fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 77, 0, 0))
+    with os.fdopen(inner, "w") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        monkeypatch.delenv("NO_COLOR", raising=False)
+        assert run(Command(words, {}, ()), show=True).said.split() == ["True", "True", "77"]
+        assert os.read(outer, 100).split() == [b"True", b"True", b"77"]
+        monkeypatch.setenv("NO_COLOR", "1")
+        assert (
+            run(Command((sys.executable, "-c", "import os; print(os.isatty(1))"), {}, ()), show=True).said == "False\n"
+        )
+    os.close(outer)
 
 
 def test_a_tool_that_is_not_there():

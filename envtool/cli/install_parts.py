@@ -201,7 +201,7 @@ def uv_if_wanted(asked: Asked) -> Uv | None:
     return Uv(program, dict(os.environ)) if program else None
 
 
-def tool_for(asked: Asked, python_version: str) -> Uv | Pip:
+def tool_for(asked: Asked) -> Uv | Pip:
     """What does the work."""
     uv = uv_if_wanted(asked)
     if uv is not None:
@@ -209,9 +209,8 @@ def tool_for(asked: Asked, python_version: str) -> Uv | Pip:
     if asked.installer == "uv":
         raise ToolError("--installer uv: there is no uv here", hint='install it: `pip install "envtool[install]"`')
     from envtool.install.pip import Pip
-    from envtool.versions import numbers
 
-    return Pip(numbers(python_version)[:2], dict(os.environ))
+    return Pip(dict(os.environ))
 
 
 def sources_of(asked: Asked, *, for_uv: bool) -> Sources:
@@ -268,7 +267,7 @@ def job_of(
     from envtool.install.work import Job
 
     lacks, installed = state
-    tool = tool_for(asked, subject.python_version)
+    tool = tool_for(asked)
     sources = sources_of(asked, for_uv=isinstance(tool, Uv))
     # A venv of uv's has no pip, and who types `pip install` in it would reach the system's.
     has_pip = isinstance(tool, Uv) and not place.there and (not sources.offline or _has_pip(sources))

@@ -89,7 +89,7 @@ def _question(
     from envtool.install.wheelhouse import uv_platform
     from envtool.machine import Found
 
-    tool = tool_for(asked, base.version)
+    tool = tool_for(asked)
     if asked.target is not None and not isinstance(tool, Uv):
         raise ToolError(
             "wheels for another machine can only be worked out by uv; pip thinks of the machine that it runs on",
@@ -147,9 +147,8 @@ def _fetch(
     from envtool.install.uv import Uv
     from envtool.install.wheelhouse import fetch, find_pip
     from envtool.shell import shell_line
-    from envtool.versions import numbers
 
-    pip = tool if isinstance(tool, Pip) else Pip(numbers(base.version)[:2], tool.environ)
+    pip = tool if isinstance(tool, Pip) else Pip(tool.environ)
     candidates = [sys.executable, base.executable, os.path.join(temporary, "env", "bin", "python")]
     python = find_pip(candidates, tool if isinstance(tool, Uv) else None, temporary)
     line = fetch(pip, python, question, packages, folder, temporary)

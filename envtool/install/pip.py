@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
@@ -11,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from envtool.errors import ToolError
 from envtool.fact import Fact
 from envtool.install.order import Command, Package, Question, Sources, with_hashes, without_secrets, words_of
+from envtool.install.tool import run
 from envtool.plan import Plan
 from envtool.spec import FAMILY
 from envtool.write import write_text
@@ -22,25 +24,23 @@ _OURS = {"PIP_TARGET": None, "PIP_PREFIX": None, "PIP_ROOT": None, "PIP_USER": "
          "PIP_QUIET": None, "PIP_VERBOSE": None, "PIP_PYTHON": None, "PIP_DISABLE_PIP_VERSION_CHECK": "1",
          "PIP_NO_INPUT": "1", "PYTHONIOENCODING": "utf-8"}  # fmt: skip
 NO_SOURCES = Sources()
-_FULLY_ABLE = (3, 10)  # from here on, the pip that comes with Python knows --report
+ABLE = (22, 2)  # from here on, pip knows --report
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Pip(Fact):
-    """The pip of the environment itself. ``version``: of the Python that new environments are made from."""
+    """The pip of the environment itself. ``environ``: this machine's variables."""
 
-    version: tuple[int, ...]
     environ: Mapping[str, str]
     name: str = "pip"
 
     def make(self, path: str, python: str, sources: Sources) -> tuple[Command, ...]:
-        """Make an environment; an old Python's pip is brought up to date in it."""
-        made = self.command((python, "-m", "venv", path))
-        if self.version >= _FULLY_ABLE or sources.offline:
-            return (made,)
-        program = os.path.join(path, *(("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")))
-        update = (program, "-m", "pip", "install", "--upgrade", "pip")
-        return made, self.command(update, sources)
+        """Make an environment."""
+        return (self.command((python, "-m", "venv", path)),)
+
+    def update(self, python: str, sources: Sources) -> Command:
+        """Bring an environment's pip up to date."""
+        return self.command((python, "-m", "pip", "install", "--upgrade", "pip"), sources)
 
     def solve(self, question: Question, folder: str) -> Command:
         """Work out what has to be installed, with files and hashes, into ``report.json`` in ``folder``."""
@@ -101,6 +101,14 @@ def _exactly(line: str) -> str:
     name, sign, version = line.partition("==")
     plain = sign and name in FAMILY and "+" not in version and not version.startswith("=")
     return f"{name}==={version}" if plain else line
+
+
+def version_of(python: str) -> tuple[int, ...] | None:
+    """The version of a Python's pip, None where there is none that answers."""
+    words = (python, "-m", "pip", "--version")
+    ran = run(Command(words, {}, words), show=False)
+    found = re.search(r"^pip (\d+)\.(\d+)", ran.said, re.MULTILINE)
+    return (int(found[1]), int(found[2])) if ran.code == 0 and found else None
 
 
 def read_report(path: str) -> tuple[Package, ...]:

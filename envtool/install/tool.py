@@ -65,7 +65,8 @@ def _environment(command: Command) -> dict[str, str]:
 @contextlib.contextmanager
 def _output(show: bool) -> Iterator[tuple[int, int]]:
     """Both ends of what the tool writes to: a terminal of its own where the user sits at one, else a pipe."""
-    reader, writer = _terminal() if show and sys.stderr.isatty() and sys.platform != "win32" else os.pipe()
+    live = show and sys.stderr.isatty() and "NO_COLOR" not in os.environ and sys.platform != "win32"
+    reader, writer = _terminal() if live else os.pipe()
     try:
         yield reader, writer
     finally:

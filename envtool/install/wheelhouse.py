@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +12,7 @@ from dataclasses import dataclass, replace
 from envtool.errors import EXIT_NO_PLAN, EnvtoolError, ToolError, UsageError
 from envtool.fact import Fact
 from envtool.install.order import Command, Package, Question, Sources, with_hashes
-from envtool.install.pip import Pip
+from envtool.install.pip import ABLE, Pip, version_of
 from envtool.install.tool import run
 from envtool.install.uv import Uv
 from envtool.machine import Found, Machine
@@ -62,10 +61,8 @@ def uv_platform(machine: Machine) -> str:
 def find_pip(candidates: Sequence[str], uv: Uv | None, folder: str) -> str:
     """A Python whose pip fetches wheels, which uv can't: one of these, or one that uv makes for the purpose."""
     for python in dict.fromkeys(candidates):
-        words = (python, "-m", "pip", "--version")
-        ran = run(Command(words, {}, words), show=False)
-        version = re.search(r"^pip (\d+)\.(\d+)", ran.said, re.MULTILINE)
-        if ran.code == 0 and version and (int(version[1]), int(version[2])) >= (22, 2):
+        version = version_of(python)
+        if version is not None and version >= ABLE:
             return python
     if uv is not None:
         place = os.path.join(folder, "pip")

@@ -16,7 +16,7 @@ from envtool.install.ask import trouble, with_sizes
 from envtool.install.failures import InstallError, explained
 from envtool.install.installed import read_installed
 from envtool.install.order import Command, Package, Question, is_same, without_secrets
-from envtool.install.pip import Pip
+from envtool.install.pip import ABLE, Pip, version_of
 from envtool.install.place import Place, python_in
 from envtool.install.tool import Ran, run
 from envtool.install.transaction import Transaction, transaction
@@ -164,6 +164,11 @@ def _make(job: Job, path: str, held: int | None) -> tuple[Command, ...]:
     steps = job.tool.make(path, job.base, job.question.sources)
     for step in steps:
         _run(job.tool, step, job.question, held, doing=f"making {job.place.shown}")
+    version = version_of(python_in(path)) if isinstance(job.tool, Pip) else None
+    if isinstance(job.tool, Pip) and version is not None and version < ABLE and not job.question.sources.offline:
+        update = job.tool.update(python_in(path), job.question.sources)
+        _run(job.tool, update, job.question, held, doing="updating pip")
+        return (*steps, update)
     return steps
 
 
