@@ -256,6 +256,41 @@ def test_a_number_of_many_digits_does_not_stop_the_complaint():
     assert "a number of many digits" in problem
 
 
+# ── what the catalog says of it ──────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("text", "problems"),
+    [
+        ('torch = ["torch==2.0.1"]\npython = ">=3.12"',
+            ["3: python: '>=3.12' and torch contradict each other: there are builds of it for Python 3.8 to 3.11"]),
+        ('torch = ["torch==2.0.1"]\npython = ">=3.11"', []),
+        ('torch = ["torch==1.0"]', ["2: torch[0]: no such torch is in the catalog of "]),
+        ('torch = ["torchvision", "torch>9"]', ["2: torch[1]: no such torch"]),
+        ('platforms = ["linux-64", "osx-64"]\ntorch = ["torch>=2.6"]', ["2: platforms[1]: no torch from 2.6"]),
+        ('platforms = ["osx-64"]', []),
+        ('torch = ["torch==1.13.1"]', []),
+        ('variants = ["cpu", "cu127", "cu126"]', ["2: variants[1]: 'cu127' is on no index"]),
+        ('variants = ["rocm7.2", "rocm1.0"]', ["2: variants[1]: 'rocm1.0' is on no index"]),
+        (WHOLE.partition("\n")[2], []),
+    ],
+)  # fmt: skip
+def test_what_can_exist_on_no_machine_is_refused_with_a_catalog(text, problems):
+    from envtool.catalog import load
+
+    text = f'name = "x"\n{text}'
+    assert parse(text, "envtool.toml").name == "x"
+    if not problems:
+        assert parse(text, "envtool.toml", load()).name == "x"
+        return
+    with pytest.raises(UsageError) as caught:
+        parse(text, "envtool.toml", load())
+    told = list(caught.value.details) or [caught.value.message]
+    assert len(told) == len(problems)
+    assert all(line.startswith(f"envtool.toml:{words}") for line, words in zip(told, problems, strict=True)), told
+    assert "catalog update" in caught.value.hint
+
+
 # ── lines ────────────────────────────────────────────────────────────────────────────────────────
 
 

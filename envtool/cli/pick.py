@@ -90,15 +90,15 @@ def command(
 
         opened = open_machines(machine)
         if isinstance(opened, Lines):
-            found = chosen(spec, no_spec, look=False)  # lines bring their own requests
+            found = chosen(spec, no_spec, look=False, catalog=catalog)  # lines bring their own requests
             return answer_lines(opened, _of_course(request, found), catalog, found.course if found else None)
-        found = chosen(spec, no_spec)
+        found = chosen(spec, no_spec, catalog=catalog)
         subject = _from_document(opened.document, machine)
     elif target is not None:
-        found = chosen(spec, no_spec)
+        found = chosen(spec, no_spec, catalog=catalog)
         subject = _from_target(target, catalog)
     else:
-        found = chosen(spec, no_spec)
+        found = chosen(spec, no_spec, catalog=catalog)
         subject = _this_machine(python)
     if installer is None:
         request = replace(request, installer=subject.installer(catalog))

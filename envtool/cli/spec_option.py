@@ -14,6 +14,7 @@ from envtool.errors import UsageError
 from envtool.fact import Fact, dataclass
 
 if TYPE_CHECKING:
+    from envtool.catalog import Catalog
     from envtool.course import Course
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -40,8 +41,11 @@ def spec_options(command: F) -> F:
     return named(without(command))
 
 
-def chosen(spec: str | None, no_spec: bool, *, look: bool = True) -> Spec | None:
-    """The spec to go by, told in one line on stderr; None where there is none. ``look``: search where none is named."""
+def chosen(spec: str | None, no_spec: bool, *, look: bool = True, catalog: Catalog | None = None) -> Spec | None:
+    """The spec to go by, told in one line on stderr; None where there is none.
+
+    ``look``: search where none is named. ``catalog``: refuse what can exist on no machine, too.
+    """
     if spec is not None and no_spec:
         raise click.UsageError("--spec and --no-spec can't be used together")
     if no_spec or (spec is None and not look):
@@ -49,7 +53,7 @@ def chosen(spec: str | None, no_spec: bool, *, look: bool = True) -> Spec | None
     path = find(_here()) if spec is None else named(spec)
     if path is None:
         return None
-    course = read(path)
+    course = read(path, catalog)
     print(f"using {_short(path)} ({course.name})", file=sys.stderr)
     return Spec(path, course)
 
@@ -124,12 +128,12 @@ def _short(path: str) -> str:
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def read(path: str) -> Course:
-    """The course that a file describes; UsageError where it can't be read or used."""
+def read(path: str, catalog: Catalog | None = None) -> Course:
+    """The course that a file describes; UsageError where it can't be read or used, or contradicts the catalog."""
     from envtool.course.parse import parse
 
     where = _short(path)
-    return parse(decoded(contents(path), where), where)
+    return parse(decoded(contents(path), where), where, catalog)
 
 
 def decoded(content: bytes, where: str) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from envtool.course import Course, Floors, packages, values
 from envtool.course.forms import Misfit, Misfits, each, named, near, shown
 from envtool.course.places import Places, too_long_a_key
 from envtool.errors import UsageError
+
+if TYPE_CHECKING:
+    from envtool.catalog import Catalog
 
 REFERENCE = "docs/reference/envtool-toml.md"
 SHOWN = 20  # problems in one message
@@ -44,11 +47,11 @@ TABLES: dict[str, dict[str, tuple[str, Form]]] = {
 }
 
 
-def parse(text: str, where: str) -> Course:
+def parse(text: str, where: str, catalog: Catalog | None = None) -> Course:
     """The course that a text describes; UsageError names ``where``, the line and the key of all that is wrong.
 
     A text with a table [tool.envtool] is a pyproject.toml; what that table leaves out of name and python is taken from
-    [project].
+    [project]. With a catalog, what can exist on no machine is refused, too.
     """
     document = _toml(text, where)
     tool = document.get("tool")
@@ -59,7 +62,7 @@ def parse(text: str, where: str) -> Course:
         if not isinstance(content, dict):
             raise UsageError(f"{where}: tool.envtool: {shown(content)} is not a table", hint="write [tool.envtool]")
         document = _with_project(content, document.get("project"))
-    return reader.course(document)
+    return reader.course(document, catalog)
 
 
 def _toml(text: str, where: str) -> dict[str, Any]:
@@ -94,7 +97,7 @@ class _Reader:
         self.prefix = prefix
         self.problems: list[tuple[float, str]] = []  # with the line, to be told in its order
 
-    def course(self, document: Mapping[str, object]) -> Course:
+    def course(self, document: Mapping[str, object], catalog: Catalog | None) -> Course:
         """The whole; a UsageError if anything was wrong."""
         fields = self._table(document, TOP, "", tables=tuple(TABLES))
         for table, keys in TABLES.items():
@@ -111,7 +114,16 @@ class _Reader:
         self._belongings(fields)
         if self.problems:
             raise self._error()
-        return Course(gpu=Floors(**floors), **fields)
+        course = Course(gpu=Floors(**floors), **fields)
+        if catalog is not None:
+            from envtool.course.laws import contradictions
+
+            for path, problem in contradictions(course, catalog):
+                if path.partition("[")[0] in document:  # a default is nobody's mistake
+                    self._note(path, problem)
+        if self.problems:
+            raise self._error(hint="change it, or run `envtool catalog update` if it is newer than the catalog")
+        return course
 
     def _table(
         self, content: Mapping[str, object], keys: dict[str, tuple[str, Form]], at: str, tables: tuple[str, ...] = ()
@@ -155,8 +167,7 @@ class _Reader:
         at = f"{self.where}:{line}" if line else self.where
         self.problems.append((line or float("inf"), f"{at}: {self.prefix}{path}: {problem}"))
 
-    def _error(self) -> UsageError:
-        hint = f"{REFERENCE} says what may stand in each key"
+    def _error(self, hint: str = f"{REFERENCE} says what may stand in each key") -> UsageError:
         told = [text for _, text in sorted(self.problems, key=lambda problem: problem[0])]
         if len(told) == 1:
             return UsageError(told[0], hint=hint)
