@@ -171,6 +171,17 @@ def test_a_course_holds_an_assignment(here, capsys):
     compile(files["start.py"], "start.py", "exec")
 
 
+def test_a_project_within_a_course_is_an_assignment_of_it(here, capsys, monkeypatch):
+    assert run(capsys, "course", "dl")[0] == 0
+    monkeypatch.chdir(here / "dl")
+    code, out, _ = run(capsys, "project", "week-2")
+    assert code == 0 and out.endswith(" start.py\n")
+    theirs, ours = ((here / "dl" / name / "README.md").read_text("utf-8") for name in ("assignment", "week-2"))
+    assert ours == theirs.replace("assignment", "week-2").replace("week-2.", "week_2.").replace(
+        "src/week-2", "src/week_2"
+    )
+
+
 def test_a_dry_run_lists_and_writes_nothing(here, capsys):
     arguments = ("project", "cats", "--container", "docker", "--cluster", "--no-notebook")
     code, out, err = run(capsys, *arguments, "--dry-run")

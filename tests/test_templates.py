@@ -31,7 +31,8 @@ nbformat = pytest.importorskip("nbformat")
 LINE = 'DEVICE = "cpu"      # change this one line: "cuda", "mps", "xpu" or "auto"'
 PROJECTS = combinations("project")
 COURSES = combinations("course")
-EVERY = [("project", answers) for answers in PROJECTS] + [("course", answers) for answers in COURSES]
+ASSIGNMENTS = [{**answers, "_course": True} for answers in PROJECTS]
+EVERY = [("project", answers) for answers in PROJECTS + ASSIGNMENTS] + [("course", answers) for answers in COURSES]
 
 
 def texts(pattern: str) -> dict[str, set[str]]:
@@ -135,6 +136,15 @@ def test_a_course_has_its_files(answers):
     course = parse(files["envtool.toml"], "envtool.toml")
     assert course.name == answers["project"]
     assert ("cuda" in course.variants) == (answers["device"] == "gpu" or answers["cluster"])
+
+
+def test_an_assignment_uses_the_environment_of_its_course():
+    for answers in ASSIGNMENTS:
+        files = rendered("project", answers)
+        assert "uv run" not in re.sub(r"(?s)<details>.*?</details>", "", files["README.md"])
+        assert "../.venv" in files["README.md"] and "(.venv" not in files["README.md"]
+        if answers["cluster"]:
+            assert "source ../.venv/bin/activate" in files["jobs/train.sbatch"]
 
 
 def test_the_line_is_literal_and_the_readme_shows_it():

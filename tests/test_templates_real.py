@@ -29,7 +29,7 @@ def run(*command, cwd=None, **env):
     clean = {key: value for key, value in os.environ.items() if not key.startswith(HIDDEN)}
     return subprocess.run(
         [str(word) for word in command], capture_output=True, text=True, encoding="utf-8", cwd=cwd, timeout=500,
-        env={**clean, "PYTHONUTF8": "1", **env},
+        env={**clean, "PYTHONUTF8": "1", "OMP_NUM_THREADS": "1", **env},
     )  # fmt: skip
 
 
@@ -83,6 +83,33 @@ def test_train_evaluate_and_go_on(installed, python):
     assert out.startswith("after 2 epochs, ") and share > 60
     out = good(python, "-m", "cats.train", "--epochs", "3", "--resume", cwd=installed, DEVICE="auto")
     assert "this runs on" in out and "going on after epoch 2 of 3\nepoch 3/3" in out
+
+
+def test_it_would_run_on_a_gpu(installed, python):
+    out = good(
+        sys.executable, "-m", "envtool", "rehearse", "--python", python, "src/cats/train.py", "--epochs", "1",
+        cwd=installed, PYTHONPATH=os.pathsep.join(p for p in sys.path if p),
+    )  # fmt: skip
+    assert "would run on an accelerator" in out
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the job script is for bash")
+def test_the_job_script_trains_and_goes_on(installed, python, tmp_path):
+    """Without Slurm: srun is a script here that runs what it is given."""
+    (tmp_path / "srun").write_text('#!/bin/sh\nexec "$@"\n')
+    (tmp_path / "srun").chmod(0o755)
+    if not (installed / ".venv").exists():
+        (installed / ".venv").symlink_to(Path(python).parent.parent)
+    job = installed / "jobs/train.sbatch"
+    env = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "SLURM_SUBMIT_DIR": str(installed)}
+    done = run("bash", job, cwd=tmp_path, **env)
+    assert done.returncode != 0 and "DEVICE is 'cuda', but" in done.stderr, "a job without a GPU must stop"
+    (installed / "runs/model.pt").unlink(missing_ok=True)
+    short = tmp_path / "short.sbatch"
+    short.write_text(job.read_text().replace("--epochs 20", "--epochs 1"))
+    assert "epoch 1/1" in good("bash", short, cwd=tmp_path, DEVICE="cpu", **env)
+    short.write_text(job.read_text().replace("--epochs 20", "--epochs 2"))
+    assert "going on after epoch 1 of 2\nepoch 2/2" in good("bash", short, cwd=tmp_path, DEVICE="cpu", **env)
 
 
 def test_the_notebook_runs_from_top_to_bottom(installed, python):

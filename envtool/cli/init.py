@@ -83,6 +83,7 @@ def project(
     name = _name("project", name, asking, checked_project)
     package = package if package is not None else checked_package(package_of(name))
     chosen = {"project": name, "package": package, **_answers("project", given, asking)}
+    chosen["_course"] = in_a_course(output_dir)
     return _made("project", chosen, output_dir, dry_run)
 
 
@@ -173,8 +174,19 @@ def _made(kind: str, chosen: dict[str, str | bool], output_dir: str, dry_run: bo
         return EXIT_OK
     files = make(kind, chosen, os.path.abspath(path))
     print(f"Made {path}, {len(files)} files.")
-    print(f"\nNext:\n\n{next_steps(kind, path)}")
+    steps = start_line() if chosen.get("_course") else next_steps(kind, path)
+    print(f"\nNext:\n\n{steps}")
     return EXIT_OK
+
+
+def in_a_course(folder: str) -> bool:
+    """Is this the folder of a course, whose environment serves its assignments?"""
+    return all(os.path.isfile(os.path.join(folder, name)) for name in ("start.py", "envtool.toml"))
+
+
+def start_line() -> str:
+    """What sets up a course."""
+    return f"{'py' if os.name == 'nt' else 'python3'} start.py"
 
 
 def next_steps(kind: str, path: str) -> str:
@@ -186,7 +198,7 @@ def next_steps(kind: str, path: str) -> str:
     here = f"cd {quoted(path, 'powershell' if os.name == 'nt' else 'posix')}"
     python = "py" if os.name == "nt" else "python3"
     if kind == "course":
-        return f"{here}\n{python} start.py"
+        return f"{here}\n{start_line()}"
     if shutil.which("uv"):
         return f"{here}\nuv sync"
     return f"{here}\n{python} -m venv .venv\n\nREADME.md goes on from there, under “With pip”."

@@ -27,5 +27,5 @@ def make(kind: str, answers: Answers, path: str) -> tuple[str, ...]:
 def _rendered(kind: str, answers: Answers, into: str) -> str:
     made = render(kind, answers, into)
     if kind == "course":
-        render("project", {**answers, "project": ASSIGNMENT, "package": ASSIGNMENT}, made)
+        render("project", {**answers, "project": ASSIGNMENT, "package": ASSIGNMENT, "_course": True}, made)
     return made

@@ -12,7 +12,7 @@ if os.path.isdir(os.path.join(answers["_repo_dir"], "..", "project")):
         os.path.join(answers["_repo_dir"], "..", "project"),
         no_input=True,
         default_config=True,
-        extra_context={"project": "assignment", "package": "assignment", **same},
+        extra_context={"project": "assignment", "package": "assignment", "_course": True, **same},
     )
 
 for folder, _, names in os.walk(".", topdown=False):

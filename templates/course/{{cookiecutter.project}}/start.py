@@ -24,7 +24,7 @@ def main(arguments):
     if arguments:
         sys.exit(subprocess.call([envtool(arguments[0]), *arguments]))
     os.chdir(HERE)
-    run(envtool("install"), "install")
+    run(envtool("install"), "install", "--into", ".venv")
     for project in sorted(glob.glob("*/pyproject.toml")):
         add(os.path.dirname(project))
     run(envtool("doctor"), "doctor", "--python", ".venv")
@@ -38,7 +38,7 @@ def envtool(verb):
     python = os.path.join(folder, BIN, "python")
     if not works(python):
         shutil.rmtree(folder, ignore_errors=True)
-        print("making %s ..." % folder, flush=True)
+        tell("making %s ..." % folder)
         run(sys.executable, "-m", "venv", folder)
     program = os.path.join(folder, BIN, "envtool")
     extras = EXTRAS.get(verb, "[install]")
@@ -46,11 +46,15 @@ def envtool(verb):
     note = os.path.join(folder, "installed.txt")
     done = open(note, encoding="utf-8").read().splitlines() if os.path.exists(note) else []
     if what not in done:
-        print("installing %s ..." % what, flush=True)
-        run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", what)
+        tell("installing %s ..." % what)
+        run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "pip>=22.3", what)
         with open(note, "a", encoding="utf-8") as file:
             file.write(what + "\n")
     return program
+
+
+def tell(text):
+    print(text, file=sys.stderr, flush=True)
 
 
 def works(python):
