@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from envtool.cli.lock_place import Place, check_lock, diff_lock, out, print_document, short
+from envtool.cli.lock_pip import PipWish
+from envtool.cli.lock_place import NoSolutionError, Place, check_lock, diff_lock, out, print_document, short
 from envtool.cli.spec_option import chosen
-from envtool.errors import EXIT_NO_PLAN, EXIT_OK, EnvtoolError, ToolError, UsageError
+from envtool.errors import EXIT_NO_PLAN, EXIT_OK, ToolError, UsageError
 from envtool.fact import Fact, dataclass
 
 if TYPE_CHECKING:
@@ -19,12 +20,6 @@ if TYPE_CHECKING:
 
 FOLDER = "lockfiles"
 EXTRA = 'pip install "envtool[lock]"'
-
-
-class NoSolutionError(EnvtoolError):
-    """A target can't be locked; the command ends with the code for that."""
-
-    exit_code = EXIT_NO_PLAN
 
 
 @click.command("lock")
@@ -42,6 +37,11 @@ class NoSolutionError(EnvtoolError):
     "--channel", "channels", metavar="URL", multiple=True, help="A channel in place of the spec's; repeatable."
 )
 @click.option("--mirror", "mirrors", metavar="CHANNEL=URL", multiple=True, help="Read a channel from elsewhere.")
+@click.option(
+    "--pylock/--no-pylock", default=None,
+    help="Also pylock.<variant>.toml, for pip and uv. Default: where one is there already.",
+)  # fmt: skip
+@click.option("--pytorch-index-url", metavar="URL", help="A mirror of download.pytorch.org/whl, for --pylock.")
 @click.option("--exclude-newer", metavar="DATE", help="Only packages that were built until then, as 2026-08-01.")
 @click.option("--offline", is_flag=True, help="Use the channels' index as it was last read.")
 @click.option("--json", "as_json", is_flag=True, help="The lock document on stdout.")
@@ -58,6 +58,8 @@ def command(
     keep_going: bool,
     channels: tuple[str, ...],
     mirrors: tuple[str, ...],
+    pylock: bool | None,
+    pytorch_index_url: str | None,
     exclude_newer: str | None,
     offline: bool,
     as_json: bool,
@@ -95,7 +97,7 @@ def command(
         return check_lock(place, as_json)
     if old is not None:
         return diff_lock(place, old, as_json)
-    wish = _Wish(platforms, variants, updates, upgrade, mirrors, offline)
+    wish = _Wish(platforms, variants, updates, upgrade, mirrors, offline, PipWish(pylock, pytorch_index_url, upgrade))
     return _lock(place, wish, _Show(dry_run, keep_going, as_json))
 
 
@@ -116,6 +118,7 @@ class _Wish(Fact):
     upgrade: bool
     mirrors: tuple[str, ...]
     offline: bool
+    pip: PipWish
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -131,6 +134,8 @@ class _Show(Fact):
 
 
 def _lock(place: Place, wish: _Wish, show: _Show) -> int:
+    from envtool.cli.lock_pip import pylock_texts
+    from envtool.lock.files import rendered
     from envtool.lock.place import merged
 
     before = place.lockfile()
@@ -141,7 +146,8 @@ def _lock(place: Place, wish: _Wish, show: _Show) -> int:
     lockfile = merged(place.request, before, outcome.locked, outcome.refused)
     if not lockfile.targets:
         return _refuse(outcome, place, show)
-    return _finish(place, before, lockfile, outcome, show)
+    expected = rendered(lockfile, place.spec_name) | pylock_texts(place, lockfile, wish.pip)
+    return _finish(place, before, lockfile, _Result(outcome, expected), show)
 
 
 def _targets(place: Place, wish: _Wish, before: Lockfile | None) -> tuple[Target, ...]:
@@ -196,20 +202,27 @@ def _refuse(outcome: Outcome, place: Place, show: _Show) -> int:
     return EXIT_NO_PLAN
 
 
-def _finish(place: Place, before: Lockfile | None, lockfile: Lockfile, outcome: Outcome, show: _Show) -> int:
+@dataclass(frozen=True, eq=False, repr=False)
+class _Result(Fact):
+    """What was solved, and all texts as they should be."""
+
+    outcome: Outcome
+    expected: dict[str, str]
+
+
+def _finish(place: Place, before: Lockfile | None, lockfile: Lockfile, result: _Result, show: _Show) -> int:
     from envtool.cli.lock_text import moved, table
     from envtool.lock.difference import moves
-    from envtool.lock.files import rendered
 
-    expected = rendered(lockfile, place.spec_name)
+    outcome, expected = result.outcome, result.expected
     changed = _changed(place.folder, expected)
     found = moves(before, lockfile) if before is not None else ()
     if changed and not show.dry_run:
         _write(place.folder, changed, tuple(expected), before.name if before else lockfile.name)
     if show.as_json:
-        result = "unchanged" if not changed else "would-change" if show.dry_run else "locked"
-        told = ((), outcome.notes)
-        print_document(result, lockfile=lockfile, refused=outcome.refused, moved=found, told=told, files=tuple(changed))
+        word = "unchanged" if not changed else "would-change" if show.dry_run else "locked"
+        told, files = ((), outcome.notes), tuple(changed)
+        print_document(word, lockfile=lockfile, refused=outcome.refused, moved=found, told=told, files=files)
         return EXIT_OK
     out(table(lockfile))
     if before is not None and changed:

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from envtool.errors import EXIT_FAILED, EXIT_OK, UsageError
+from envtool.errors import EXIT_FAILED, EXIT_NO_PLAN, EXIT_OK, EnvtoolError, UsageError
 from envtool.fact import Fact, dataclass
 
 if TYPE_CHECKING:
@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from envtool.lock.model import Lockfile
     from envtool.lock.pixi import Head
     from envtool.lock.request import LockRequest
+
+
+class NoSolutionError(EnvtoolError):
+    """A target can't be locked; the command ends with the code for that."""
+
+    exit_code = EXIT_NO_PLAN
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -74,6 +80,7 @@ def read_lockfile(place: str) -> Lockfile | None:
 
 def check_lock(place: Place, as_json: bool) -> int:
     """Is everything as the spec and pixi.lock say? The exit code tells."""
+    from envtool.cli.lock_pip import stale_pylocks
     from envtool.lock.files import rendered
     from envtool.lock.freshness import altered, stale
     from envtool.lock.place import read_text, stray
@@ -88,7 +95,7 @@ def check_lock(place: Place, as_json: bool) -> int:
         assert lockfile is not None
         expected = rendered(lockfile, place.spec_name)
         found = {name: read_text(os.path.join(place.folder, name)) for name in expected}
-        changes += altered(expected, found)
+        changes += altered(expected, found) + stale_pylocks(place, lockfile)
         changes += tuple(f"{n} is no longer part of the spec" for n in stray(place.folder, head.name, expected))
     if as_json:
         print_document("stale" if changes else "fresh", lockfile=lockfile, told=(changes, ()))

@@ -60,9 +60,8 @@ def file_of(package: Mapping[str, object], subdir: str, python: str) -> LockedWh
             hint=f"ask for another version of {name} under [pip], or take {subdir} out of platforms",
         )
     requires = package.get("requires-python")
-    return LockedWheel(
-        name, version, _address(chosen, name), _digest(chosen, name), (), str(requires) if requires else None
-    )
+    url, digest = checked_file(chosen, name)
+    return LockedWheel(name, version, url, digest, (), str(requires) if requires else None)
 
 
 def _files(value: object) -> Sequence[Mapping[str, object]]:
@@ -78,8 +77,10 @@ def _rank(wheel: Mapping[str, object], tags: Mapping[Tag, int]) -> int | None:
     return min((tags[tag] for tag in found if tag in tags), default=None)
 
 
-def _address(file: Mapping[str, object], name: str) -> str:
-    url = str(file.get("url") or "")
+def checked_file(file: object, name: str) -> tuple[str, str]:
+    """The address and the sha256 of a file; ToolError for one that nobody else has, or that nobody could check."""
+    known = file if isinstance(file, dict) else {}
+    url, hashes = str(known.get("url") or ""), known.get("hashes")
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"}:
         raise ToolError(
@@ -91,15 +92,10 @@ def _address(file: Mapping[str, object], name: str) -> str:
             f"the address of {name} carries a password, which would stand in every lockfile",
             hint="give uv the password with `uv auth login` or in a netrc file, not in the index's address",
         )
-    return url
-
-
-def _digest(file: Mapping[str, object], name: str) -> str:
-    hashes = file.get("hashes")
     digest = hashes.get("sha256") if isinstance(hashes, dict) else None
     if not digest:
         raise ToolError(
             f"the package index gives no sha256 for {name}, so nobody could check it",
             hint="use an index that does, such as PyPI",
         )
-    return str(digest)
+    return url, str(digest)

@@ -115,7 +115,8 @@ class _Uv:
             lines = tuple(line.strip() for line in done.stderr.splitlines() if line.strip())
             hint = "check the network and the index; `uv pip compile` tries the same"
             raise ToolError("uv could not solve the packages under [pip]", hint=hint, details=lines[:_SHOWN])
-        return _packages(output)
+        with open(output, encoding="utf-8") as file:
+            return packages_of(file.read())
 
 
 def stand_in(folder: str, name: str, version: str) -> str:
@@ -131,14 +132,17 @@ def stand_in(folder: str, name: str, version: str) -> str:
     return Path(path).as_uri()
 
 
-def _packages(path: str) -> list[Mapping[str, object]]:
+def packages_of(text: str) -> list[Mapping[str, object]]:
+    """The packages of a pylock.toml; ToolError where it is none."""
     if sys.version_info >= (3, 11):
         import tomllib
     else:
         import tomli as tomllib
-    with open(path, "rb") as file:
-        found = tomllib.load(file).get("packages", [])
-    return [one for one in found if isinstance(one, dict)]
+    try:
+        found = tomllib.loads(text).get("packages", [])
+    except ValueError as error:
+        raise ToolError(f"a pylock.toml can't be read: {error}", hint="remove it, and lock again") from None
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def uv_program() -> str:
