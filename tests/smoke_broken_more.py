@@ -5,6 +5,7 @@ the CPU and counts its memory, so that the device family's own reasoning is run,
 """
 
 import gc
+import json
 import os
 import pickle
 import signal
@@ -181,6 +182,14 @@ def sampler(order):
     return breaks
 
 
+def in_order(torch, count):
+    return range(count)
+
+
+def unseeded(torch, count):
+    return sorted(range(count), key=lambda number: os.urandom(4))
+
+
 def workers_lose_a_batch(torch, context):
     real = torch.utils.data.DataLoader.__iter__
 
@@ -206,9 +215,10 @@ def workers_get_another_seed(torch, context):
 
 def in_workers(family_data, happens):
     """What befalls the workers when they are asked for data."""
+    pid = os.getpid()
     for dataset in (family_data.Numbers, family_data.Images):
 
-        def get(self, index, real=dataset.__getitem__, pid=os.getpid()):
+        def get(self, index, real=dataset.__getitem__):
             if os.getpid() != pid:
                 happens()
             return real(self, index)
@@ -363,22 +373,22 @@ class OnePlus:
 
 
 def wrong_export(torch, context):
-    import torch.export as export
+    from torch import export
 
-    real, save, load = export.export, export.save, export.load
+    real, save = export.export, export.save
     export.export = lambda *args, **kwargs: OnePlus(real(*args, **kwargs))
     export.save = lambda program, path: save(program.real, path)
 
 
 def wrong_load(torch, context):
-    import torch.export as export
+    from torch import export
 
     load = export.load
     export.load = lambda path: OnePlus(load(path))
 
 
 def refuses_this_python(torch, context):
-    import torch.export as export
+    from torch import export
 
     def refuse(*args, **kwargs):
         raise RuntimeError("Dynamo is not supported on Python 3.12+")
@@ -392,7 +402,7 @@ def no_export(torch, context):
 
 def script_gives(value):
     def breaks(torch, context):
-        torch.jit.load = lambda path: lambda x: value(x)
+        torch.jit.load = lambda path: value
 
     return breaks
 
@@ -444,13 +454,10 @@ def other_numbers_back(real, path, **kwargs):
 
 STAND_IN = """
 import json, sys
-sys.path.insert(0, sys.argv[1])
-import torch, distributed_script
-folder, processes, change = sys.argv[3], int(sys.argv[5]), sys.argv[6]
-gradients = distributed_script.gradients(torch, *distributed_script.network(torch))
-for rank in range(processes):
-    result = {"rank": rank, "size": processes, "sum": [float(2**processes - 1)] * 4, "gradients": gradients}
-    if rank == processes - 1:
+backend, folder, limit, processes, gradients, change = sys.argv[1:]
+for rank in range(int(processes)):
+    result = {"rank": rank, "sum": [float(2 ** int(processes) - 1)] * 4, "gradients": json.loads(gradients)}
+    if rank == int(processes) - 1:
         exec(change)
     with open("%s/rank-%d.json" % (folder, rank), "w") as file:
         json.dump(result, file)
@@ -461,11 +468,13 @@ def torchrun_gives(change):
     """In place of torchrun: a program that writes what its processes would have written, changed for the last."""
 
     def breaks(torch, context):
+        import distributed_script
         import family_parallel
 
+        gradients = json.dumps(distributed_script.gradients(torch, *distributed_script.network(torch)))
+
         def command(processes, port, script, arguments):
-            head = [sys.executable, "-c", STAND_IN, os.path.dirname(family_parallel.__file__)]
-            return head + arguments + [str(processes), change]
+            return [sys.executable, "-c", STAND_IN] + arguments + [str(processes), gradients, change]
 
         family_parallel.command = command
 
@@ -633,8 +642,8 @@ BROKEN = {
         (no_dispatch_mode, "did not notice that a factor of a product stayed on the CPU"),
     ],
     "data-order": [
-        (sampler(lambda torch, count: range(count)), "shuffle=True left the numbers in their order"),
-        (sampler(lambda torch, count: os.urandom(count) and torch.randperm(count).tolist()), "gave two orders"),
+        (sampler(in_order), "shuffle=True left the numbers in their order"),
+        (sampler(unseeded), "gave two orders"),
         (workers_lose_a_batch, "one epoch with workers gave 56 numbers, not each of 64 once"),
         (workers_get_another_seed, "another order with 2 workers than without"),
         (dying_worker, *HALF),

@@ -9,6 +9,7 @@ import smoke_broken_more
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(320),
     pytest.mark.skipif(not smoke_breakage.PYTHON, reason="ENVTOOL_TORCH_PYTHON names no Python with torch"),
     pytest.mark.skipif(not hasattr(os, "fork"), reason="each breakage runs in a fork"),
 ]
@@ -16,7 +17,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def outcomes():
-    return smoke_breakage.outcomes(Path(smoke_broken_more.__file__), timeout=110)
+    return smoke_breakage.outcomes(Path(smoke_broken_more.__file__), timeout=300)
 
 
 @pytest.mark.parametrize("code", smoke_broken_more.BROKEN)
