@@ -155,6 +155,12 @@ def test_pick_says_which_file_it_goes_by(run):
     assert not err and "cu126" not in out
 
 
+def test_pick_says_that_a_course_has_more_than_torch(run):
+    write(Path("envtool.toml"), 'name = "x"\npackages = ["tqdm", "numpy"]\n')
+    assert run("pick", "--target", BOX)[2].endswith("`envtool install` brings the course's 2 other packages, too\n")
+    assert run("pick", "--target", BOX, "--json")[2] == "using envtool.toml (x)\n"
+
+
 def test_pick_names_a_file_above_from_here(run, monkeypatch):
     write(Path("envtool.toml"))
     os.makedirs("a/b")
@@ -280,6 +286,26 @@ def test_the_doctor_finds_the_file_of_its_folder(tmp_path):
     assert done.returncode == 1
     assert found["spec-packages"]["message"] == "Not as the course asks: no-such-package-anywhere is missing."
     assert "no-such-package-anywhere" in found["spec-packages"]["hint"]
+
+
+REAL = os.environ.get("ENVTOOL_TORCH_PYTHON")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not REAL, reason="ENVTOOL_TORCH_PYTHON names no Python with torch")
+def test_a_real_environment_is_held_against_a_course(run):
+    own = 'name = "real"\npython = ">=3.8"\ntorch = ["torch>=2.0"]\nvariants = ["cpu", "cuda"]\n'
+    write(Path("envtool.toml"), own)
+    document = json.loads(run("doctor", "--no-import", "--json", "--python", REAL)[1])
+    found = {v["code"]: v["status"] for v in document["verdicts"]}
+    assert [found[f"spec-{what}"] for what in ("python", "torch", "variant", "packages")] == ["pass"] * 4
+    write(
+        Path("envtool.toml"),
+        own.replace("torch>=2.0", "torch>=2.0,!=" + document["environment"]["packages"]["torch"].partition("+")[0]),
+    )
+    code, out, _ = run("doctor", "--no-import", "--json", "--python", REAL)
+    told = {v["code"]: v for v in json.loads(out)["verdicts"]}
+    assert code == 1 and told["spec-torch"]["status"] == "fail" and "torch==" in told["spec-torch"]["hint"]
 
 
 def test_the_checks_of_a_course_are_explained(run):

@@ -233,7 +233,17 @@ def _answer(
         sys.stdout.write(dumps(plan_to_json(answer, catalog, subject.commands(answer, catalog))))
     else:
         _show(answer, subject, request, catalog, explain=explain)
+        if spec is not None:
+            _tell_of_others(spec)
     return EXIT_OK
+
+
+def _tell_of_others(spec: Spec) -> None:
+    """The line brings torch; a course has more."""
+    count = len(spec.course.requirements())
+    if count:
+        words = "the course's other package" if count == 1 else f"the course's {count} other packages"
+        print(f"`envtool install` brings {words}, too", file=sys.stderr)
 
 
 def _whole(answer: NoPlan, subject: _Subject, request: Request, catalog: Catalog) -> NoPlan:
