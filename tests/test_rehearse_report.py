@@ -164,7 +164,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
-KEYS = "kind place device other_device name other_name operation owner origin maker stack outcome seconds message code".split()
+KEYS = ["kind", "place", "device", "name", "other_name", "owner", "origin", "stack", "outcome", "seconds", "message"]
 EVENTS = st.dictionaries(st.sampled_from(KEYS), JSON, max_size=8).flatmap(
     lambda facts: st.sampled_from(["fault", "limit", "moved", "end", "torch", "start", "?"]).map(
         lambda e: facts | {"event": e}
