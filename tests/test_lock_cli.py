@@ -295,3 +295,48 @@ def test_another_folder(course: Path, run: Ran) -> None:
 def test_a_folder_that_can_not_be_made(course: Path, run: Ran) -> None:
     (course / "lockfiles").write_text("a file", encoding="utf-8")
     assert run() == 4
+
+
+ENVIRONMENT = """\
+name: course
+channels: [conda-forge]
+dependencies:
+  - python >=3.12,<3.14
+  - pytorch >=2.6
+  - torchvision
+  - numpy
+"""
+
+
+def test_an_environment_yml_is_a_spec_too(course: Path, run: Ran) -> None:
+    (course / "environment.yml").write_text(ENVIRONMENT, encoding="utf-8")
+    assert run("--spec", "environment.yml", "--platform", "linux-64", "--variant", "cpu") == 0
+    assert "from environment.yml" in (course / "lockfiles" / "course-cpu.conda-lock.yml").read_text(encoding="utf-8")
+    torch = next(line for line in contents(course)["course-cpu-linux-64.txt"].splitlines() if b"/pytorch-" in line)
+    assert b"-cpu_" in torch
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"a: &a [x]\nb: *a\n", "anchors and aliases"),
+        (b"\0" * (2 << 20), "is larger than 1 MiB"),
+        (b"\xff\xfea", "is not UTF-8"),
+        (b"dependencies: [", "environment.yml"),
+    ],
+)
+def test_an_environment_yml_that_is_none(content: bytes, told: str, course: Path, run: Ran) -> None:
+    (course / "environment.yml").write_bytes(content)
+    assert run("--spec", "environment.yml") == 2
+    assert told in run.err
+    assert not (course / "lockfiles").exists()
+
+
+def test_variants_that_conda_does_not_have(course: Path, run: Ran) -> None:
+    add(course, '["numpy"]', '["numpy"]\nvariants = ["cpu", "rocm6.4"]')
+    assert run() == 0
+    assert "note: rocm6.4 is not locked: conda-forge has no PyTorch for it" in run.err
+    assert run("--check") == 0
+    add(course, '["cpu", "rocm6.4"]', '["rocm6.4"]')
+    assert run() == 2
+    assert "so there is nothing to lock" in run.err

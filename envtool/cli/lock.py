@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from envtool.cli.lock_pip import PipWish
-from envtool.cli.lock_place import NoSolutionError, Place, check_lock, diff_lock, out, print_document, short
-from envtool.cli.spec_option import chosen
+from envtool.cli.lock_place import NoSolutionError, Place, check_lock, diff_lock, out, print_document, short, spec_of
 from envtool.errors import EXIT_NO_PLAN, EXIT_OK, ToolError, UsageError
 from envtool.fact import Fact, dataclass
 
@@ -23,7 +22,9 @@ EXTRA = 'pip install "envtool[lock]"'
 
 
 @click.command("lock")
-@click.option("--spec", metavar="FILE", help="Lock this envtool.toml. Default: the one here or above.")
+@click.option(
+    "--spec", metavar="FILE", help="Lock this envtool.toml or environment.yml. Default: the envtool.toml here or above."
+)
 @click.option("--output", metavar="FOLDER", help="Where the lockfiles are. Default: lockfiles/ beside the spec.")
 @click.option("--platform", "platforms", metavar="SUBDIR", multiple=True, help="Lock this platform only; repeatable.")
 @click.option("--variant", "variants", metavar="NAME", multiple=True, help="Lock this variant only; repeatable.")
@@ -75,11 +76,7 @@ def command(
     Exit codes: 1 with --check if a lockfile is stale, 3 if a platform has
     no solution (then nothing is written, unless --keep-going is given).
     """
-    found = chosen(spec, False)
-    if found is None:
-        raise UsageError(
-            "there is no envtool.toml here or above", hint="`envtool init course` writes one, or use --spec"
-        )
+    found = spec_of(spec)
     modes = [
         name
         for name, given in (("--check", check), ("--diff", old), ("--update", updates), ("--upgrade", upgrade))
@@ -88,9 +85,16 @@ def command(
     if len(modes) > 1:
         raise click.UsageError(f"{' and '.join(modes)} can't be used together")
     _need_the_extra()
-    from envtool.lock.from_course import request_of
+    from envtool.lock.from_course import not_on_conda, request_of
 
     request = request_of(found.course, channels=channels, exclude_newer=exclude_newer)
+    if not request.variants:
+        raise UsageError(
+            f"conda-forge has no PyTorch for {', '.join(not_on_conda(found.course))}, so there is nothing to lock",
+            hint="add cpu or cuda to variants in the spec; `envtool install` serves the others",
+        )
+    for variant in not_on_conda(found.course):
+        print(f"note: {variant} is not locked: conda-forge has no PyTorch for it", file=sys.stderr)
     folder = output or os.path.join(os.path.dirname(os.path.abspath(found.path)), FOLDER)
     place = Place(found, request, folder)
     if check:

@@ -56,6 +56,33 @@ class Place(Fact):
         return read_lockfile(lock_path(self.folder))
 
 
+def spec_of(named: str | None) -> Spec:
+    """What to lock: the envtool.toml here or above, the one that is named, or an environment.yml that is named."""
+    from envtool.cli.spec_option import Spec, chosen
+
+    if named is not None and named.lower().endswith((".yml", ".yaml")):
+        from envtool.lock.place import read_text
+        from envtool.scaffold.from_file import draft
+
+        def read(path: str) -> str:
+            text = read_text(path, largest=1 << 20)
+            if text is None:
+                raise UsageError(f"cannot read {short(path)}: no such file", hint="check the name of the file")
+            return text
+
+        found = draft(named, read, folder=os.path.basename(os.path.dirname(os.path.abspath(named))))
+        for what, why in found.notes:
+            print(f"note: {short(named)}: {what}: {why}", file=sys.stderr)
+        return Spec(named, found.course)
+    spec = chosen(named, False)
+    if spec is None:
+        raise UsageError(
+            "there is no envtool.toml here or above",
+            hint="`envtool init course` writes one; or name a file: --spec environment.yml",
+        )
+    return spec
+
+
 def short(path: str) -> str:
     """A path as one would type it here."""
     try:

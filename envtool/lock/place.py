@@ -16,21 +16,21 @@ from envtool.lock.request import LockRequest
 _LARGEST = 64 << 20  # bytes; four platforms with two variants are half a mebibyte
 
 
-def read_text(path: str) -> str | None:
+def read_text(path: str, largest: int = _LARGEST) -> str | None:
     """A text of that folder; None where there is no such file, UsageError where it can't be read."""
     try:
         with open(path, "rb") as file:
-            content = file.read(_LARGEST + 1)
+            content = file.read(largest + 1)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise ToolError(f"cannot read {path}: {error.strerror or error}", hint="check the file's permissions") from None
-    if len(content) > _LARGEST:
-        raise UsageError(f"{path} is larger than any lockfile: {_LARGEST >> 20} MiB", hint="name a lockfile")
+    if len(content) > largest:
+        raise UsageError(f"{path} is larger than {largest >> 20} MiB, as none of its kind is", hint="name another file")
     try:
         return content.decode("utf-8").replace("\r\n", "\n")
     except UnicodeDecodeError:
-        raise UsageError(f"{path} is not UTF-8, so it is no lockfile", hint="restore it, or lock again") from None
+        raise UsageError(f"{path} is not UTF-8", hint="restore it, or save it as UTF-8") from None
 
 
 def lock_path(folder: str) -> str:
