@@ -347,7 +347,8 @@ def test_the_request_of_a_course():
     assert COURSE.request(("torch==2.8.0",), accelerator="cpu").packages == ("torch==2.8.0",)
     assert replace(COURSE, packages=("numpy<2", "tqdm")).request().packages[-1] == "numpy<2"
     assert COURSE.request(installer="conda").channel is None
-    assert replace(COURSE, channels=("bioconda", "conda-forge")).request(installer="conda").channel == "bioconda"
+    assert replace(COURSE, channels=("bioconda", "conda-forge")).request(installer="conda").channel is None
+    assert replace(COURSE, channels=("bioconda",)).request(installer="conda").channel == "bioconda"
     assert replace(COURSE, channels=("bioconda",)).request().channel is None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from builders import (
@@ -104,6 +105,7 @@ CASES = [
     ("spec-gpu", replace(ONE, variants=("rocm",)), server(), None, "fail", ("needs a GPU (rocm)",)),
     ("spec-driver", ONE, server(), None, "skip", ()),
     ("spec-driver", FLOORS, laptop(), None, "skip", ("no NVIDIA GPU answers",)),
+    ("spec-driver", FLOORS, silent("driver-not-loaded"), None, "skip", ("waits for the NVIDIA driver",)),
     ("spec-driver", FLOORS, server(driver="550.54.14"), None, "pass", ("550.54.14",)),
     ("spec-driver", FLOORS, WEAK, None, "warn", ("550.54 or newer; found 535.54",)),
     ("spec-driver", STRICT, WEAK, None, "fail", ("update the NVIDIA driver to 550.54",)),
@@ -176,6 +178,44 @@ def test_a_course_that_nothing_fits_says_so_without_a_line():
     assert found["spec-variant"].status.value == "fail" and not found["spec-variant"].command
     found = judged(replace(ONE, torch=("torch>=9",)), mender=NoLines())
     assert "envtool pick" in found["spec-torch"].hint
+
+
+# ── machines as they were recorded ───────────────────────────────────────────────────────────────
+
+RECORDED = {
+    "laptop-cpu": "pass pass pass pass skip skip skip skip",
+    "colab-t4": "pass pass pass pass skip pass pass pass",
+    "server-8xv100": "pass pass pass pass skip pass warn pass",
+    "gtx1060-driver-470": "pass pass pass pass skip warn warn warn",
+    "h100-mig": "pass pass pass pass skip pass pass unknown",
+    "amd-rx7900xtx": "pass pass pass warn skip skip skip skip",
+    "macos-m2": "pass pass pass pass skip skip skip skip",
+    "macos-intel": "warn pass fail skip skip skip skip skip",
+    "windows-rtx4060": "pass pass pass pass skip skip pass warn",
+    "wsl2-rtx3080": "pass pass pass pass skip skip pass warn",
+    "nvml-hangs": "pass pass pass pass skip skip skip skip",
+    "slurm-login-node": "pass pass pass pass skip skip skip skip",
+    "venv-dangling": "pass skip skip skip skip skip skip skip",
+}
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_recorded_machine_in_a_course(name):
+    import json
+
+    from envtool.doctor import examine
+    from envtool.probe.recording import RecordedHost, recording_from_json
+
+    path = Path(__file__).parent / "machines" / f"{name}.json"
+    course = Course("dl", ">=3.10", ("torch>=2.6",), gpu=Floors(15.5, (7, 5), "525.60.13"))
+    host = RecordedHost(recording_from_json(json.loads(path.read_text(encoding="utf-8"))))
+    asked = host.recording.answers.get("asked", {})
+    alone = examine(RecordedHost(host.recording), python=asked.get("python"), do_import=False)
+    found = examine(host, python=asked.get("python"), do_import=False, course=course)
+    status = {verdict.code: verdict.status.value for verdict in found.verdicts}
+    codes = [code for code in CODES if code != "spec-packages"]
+    assert " ".join(status[code] for code in codes) == RECORDED[name]
+    assert [v.status for v in alone.verdicts] == [v.status for v in found.verdicts][: len(alone.verdicts)]
 
 
 # ── the line that mends ──────────────────────────────────────────────────────────────────────────

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from envtool.checks.check import COURSE, Check, Evidence
+from envtool.checks.check import BLOCKED, COURSE, Check, Evidence
 from envtool.checks.packages import marker_values
 from envtool.checks.words import variant_words
 from envtool.course import Course
@@ -248,6 +248,8 @@ def _gpus(evidence: Evidence, floor: object) -> tuple[Course, tuple[Gpu, ...]] |
         return skipped("the course asks for no more than a GPU has")
     if not any(kind_of(variant) == "cuda" for variant in course.variants):
         return skipped("the course uses no NVIDIA GPU")
+    if not evidence.gpus and evidence.machine.nvidia.status == "unknown":
+        return skipped(f"{BLOCKED}the NVIDIA driver, which does not answer")
     if not evidence.gpus:
         return skipped("no NVIDIA GPU answers")
     return course, evidence.gpus

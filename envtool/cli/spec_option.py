@@ -50,7 +50,7 @@ def chosen(spec: str | None, no_spec: bool, *, look: bool = True, catalog: Catal
         raise click.UsageError("--spec and --no-spec can't be used together")
     if no_spec or (spec is None and not look):
         return None
-    path = find(_here()) if spec is None else named(spec)
+    path = _find_here() if spec is None else named(spec)
     if path is None:
         return None
     course = read(path, catalog)
@@ -107,13 +107,11 @@ def _names_envtool(path: str) -> bool:
         return False
 
 
-def _here() -> str:
+def _find_here() -> str | None:
     try:
-        return os.getcwd()
-    except OSError:
-        raise UsageError(
-            "the folder that you are in does not exist any more", hint="cd into a folder that exists"
-        ) from None
+        return find(os.getcwd())
+    except OSError:  # the folder does not exist any more; who needs one says so
+        return None
 
 
 def _short(path: str) -> str:

@@ -59,7 +59,7 @@ class Course(Fact):
     ) -> Request:
         """What to ask the resolver for; requirements on the command line, ``packages``, win over the file's own."""
         asked = packages or (*self.torch, *self._numpy_pin())
-        if installer in CONDA_INSTALLERS and channel is None and self.channels[0] not in CHANNELS:
+        if installer in CONDA_INSTALLERS and channel is None and not set(self.channels) & set(CHANNELS):
             channel = self.channels[0]
         return Request(asked, accelerator, variant, installer, channel, include_unverified)
 
