@@ -239,3 +239,13 @@ def test_the_users_files_do_not_stand_in_for_envtools_own_modules(tmp_path):
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, cwd=tmp_path)
     assert json.loads(done.stdout)["verdicts"][0]["status"] == "pass", done.stdout + done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows keeps the folder that a process is in")
+def test_a_folder_that_is_gone(smoke, tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    code, out, err = smoke()
+    assert code == 2 and out == "" and "does not exist any more" in err

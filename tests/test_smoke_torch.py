@@ -76,6 +76,14 @@ def test_files_on_pythonpath_stand_in_for_nothing_of_the_runner(tmp_path):
         assert found["torch"]["message"] == "ImportError: here"
 
 
+def test_a_sitecustomize_that_prints_spoils_nothing(tmp_path):
+    place = stub(tmp_path)
+    words = "import sys; sys.stdout.write('half a line'); sys.stdout.flush()\n"
+    (place / "sitecustomize.py").write_text(words)
+    found = ends(run(runner(tmp_path), "--events", stub=place))
+    assert {end["status"] for end in found.values()} == {"pass"}
+
+
 # ── devices ──────────────────────────────────────────────────────────────────────────────────────
 
 CUDA = (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from envtool.errors import EXIT_FAILED, EXIT_OK
+from envtool.errors import EXIT_FAILED, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,7 +77,10 @@ def tested(python: str | None, device: str, *, quick: bool, only: tuple[str, ...
     from envtool.probe.interpreter import choose_interpreter
     from envtool.smoke import run
 
-    choice = choose_interpreter(LiveHost(), python)
+    host = LiveHost()
+    if host.facts().get("cwd") is None:
+        raise UsageError("the folder that you are in does not exist any more", hint="cd into a folder that exists")
+    choice = choose_interpreter(host, python)
     progress = Progress()
     try:
         return run(

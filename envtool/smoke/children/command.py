@@ -135,15 +135,19 @@ def family_lines(verdicts):
     return "\n".join(rows)
 
 
+def why_the_cpu(reasons):
+    """What is in the way of an accelerator that this torch is built for."""
+    return "".join("; %s: %s" % (kind, why) for kind, why in reasons.items() if "is built without" not in why)
+
+
 def text(report):
     document = report.document()
     verdicts = document["verdicts"]
-    device = " ".join(part for part in (document["device"], document["device_name"]) if part) or "not known"
-    head = "Python   %s\nPyTorch  %s\nDevice   %s" % (
-        document["python"],
-        document["torch"] or "does not import",
-        device,
-    )
+    device = " ".join(part for part in (document["device"], document["device_name"]) if part) or "none was reached"
+    if document["device"] == "cpu":
+        device += why_the_cpu(report.device.get("reasons") or {})
+    torch = document["torch"] or "does not import"
+    head = "Python   %s\nPyTorch  %s\n%s" % (document["python"], torch, hanging("Device   ", device))
     blocks = [head, family_lines(verdicts)]
     for one in verdicts:
         if one["status"] in ("fail", "warn"):

@@ -42,9 +42,11 @@ def device_computes(context):
 def nms(context):
     """The third box lies apart, and the second overlaps the first: a compiled operator of torchvision says so."""
     torch, torchvision = context.torch, imported("torchvision", context)
-    boxes = [[0.0, 0.0, 10.0, 10.0], [1.0, 1.0, 11.0, 11.0], [20.0, 20.0, 30.0, 30.0]]
-    kept = torchvision.ops.nms(torch.tensor(boxes), torch.tensor([0.9, 0.8, 0.7]), 0.5).tolist()
-    expect(kept == [0, 2], "torchvision.ops.nms keeps the boxes %s in place of [0, 2]" % kept)
+    boxes = torch.tensor([[0.0, 0.0, 10.0, 10.0], [1.0, 1.0, 11.0, 11.0], [20.0, 20.0, 30.0, 30.0]])
+    scores = torch.tensor([0.9, 0.8, 0.7])
+    for device in ["cpu"] + (["cuda"] if context.device == "cuda" else []):  # a build may have it on the CPU alone
+        kept = torchvision.ops.nms(boxes.to(device), scores.to(device), 0.5).tolist()
+        expect(kept == [0, 2], "torchvision.ops.nms on %s keeps the boxes %s in place of [0, 2]" % (device, kept))
     return "torchvision %s: ops.nms keeps the right boxes" % context.evidence["version"]
 
 

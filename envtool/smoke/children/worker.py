@@ -53,7 +53,7 @@ def json(value):
 
 
 def say(message):
-    data = (json(message) + "\n").encode("ascii")
+    data = ("\n" + json(message) + "\n").encode("ascii")  # a sitecustomize.py may have printed half a line
     while data:
         data = data[os.write(OUT, data) :]
 
