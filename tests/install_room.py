@@ -110,6 +110,7 @@ class Room:
     folder: Path
     index: Index | None = None
     more: dict[str, str] = field(default_factory=dict)
+    slowed: bool = False
 
     @property
     def env(self) -> dict[str, str]:

@@ -37,6 +37,7 @@ class Wheel:
     size: int = 0
     files: tuple[tuple[str, str], ...] = ()
     sdist: bool = False
+    path: str | None = None  # of a wheel that is there already
 
     @property
     def filename(self) -> str:
@@ -65,6 +66,8 @@ class Wheel:
         return found
 
     def body(self) -> bytes:
+        if self.path:
+            return Path(self.path).read_bytes()
         if self.sdist:
             return b"not an archive"
         info = f"{self.name.replace('-', '_')}-{self.version}.dist-info"
@@ -94,6 +97,15 @@ def family(torch: str, vision: str, audio: str, local: str = "", **more: object)
     ]
 
 
+def _pip() -> Wheel:
+    """The pip that Python brings along: one that works."""
+    import ensurepip
+
+    for path in (Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl"):
+        return Wheel("pip", path.name.split("-")[1], path=str(path))
+    return Wheel("pip", "1.0")
+
+
 SMALL = [
     Wheel("filelock", "3.18.0"),
     Wheel("filelock", "3.20.0"),
@@ -102,7 +114,7 @@ SMALL = [
     Wheel("numpy", "2.3.0"),
     Wheel("pandas", "2.3.0", ("numpy>=2",)),
     Wheel("oldthing", "1.0", ("torch<2.3",)),
-    Wheel("pip", "26.3"),
+    _pip(),
     Wheel("sourceonly", "1.0", sdist=True),
 ]
 
@@ -182,6 +194,7 @@ class Index:
                 self.send(http, 401, b"", {"WWW-Authenticate": 'Basic realm="x"'})
                 return
         fault = next((fault for start, fault in self.faults.items() if f"{path}$".startswith(start)), None)
+        fault = fault() if callable(fault) else fault
         found = self.find(path)
         if http.command == "HEAD" and not self.tells_sizes:
             self.send(http, 405, b"")

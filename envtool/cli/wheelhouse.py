@@ -127,7 +127,7 @@ def _solved(tool: Uv | Pip, question: Question, base: Environment, temporary: st
         for step in tool.make(place, base.executable, question.sources):
             run(step, show=False)
         question = replace(question, python=python_in(place))
-    return solve(tool, question, temporary)
+    return solve(tool, question, temporary, tell)
 
 
 def _fetch(

@@ -25,6 +25,7 @@ _OURS = {"PIP_TARGET": None, "PIP_PREFIX": None, "PIP_ROOT": None, "PIP_USER": "
          "PIP_NO_INPUT": "1", "PYTHONIOENCODING": "utf-8"}  # fmt: skip
 NO_SOURCES = Sources()
 ABLE = (22, 2)  # from here on, pip knows --report
+LOOKS_ONLY = (25, 2)  # from here on, it works packages out from their metadata; before, it fetches all of them for that
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -42,11 +43,20 @@ class Pip(Fact):
         """Bring an environment's pip up to date."""
         return self.command((python, "-m", "pip", "install", "--upgrade", "pip"), sources)
 
-    def solve(self, question: Question, folder: str) -> Command:
+    def solve(self, question: Question, folder: str, *, loud: bool = False) -> Command:
         """Work out what has to be installed, with files and hashes, into ``report.json`` in ``folder``."""
         wanted, answer = os.path.join(folder, "wanted.txt"), os.path.join(folder, "report.json")
         write_text(wanted, "\n".join([*map(_exactly, question.lines), ""]))
-        words = [question.python, "-m", "pip", "install", "--dry-run", "--report", answer, "--no-color", "-v"]
+        words = [
+            question.python,
+            "-m",
+            "pip",
+            "install",
+            "--dry-run",
+            "--report",
+            answer,
+            *([] if loud else ["--no-color", "-v"]),
+        ]
         words += [*([] if question.installed else ["--ignore-installed"]), "--requirement", wanted]
         words += [word for file in question.files for word in ("--requirement", file)]
         words += [word for package in FAMILY for word in ("--only-binary", package)]

@@ -16,7 +16,7 @@ from envtool.install.ask import trouble, with_sizes
 from envtool.install.failures import InstallError, explained
 from envtool.install.installed import read_installed
 from envtool.install.order import Command, Package, Question, is_same, without_secrets
-from envtool.install.pip import ABLE, Pip, version_of
+from envtool.install.pip import LOOKS_ONLY, Pip, version_of
 from envtool.install.place import Place, python_in
 from envtool.install.tool import Ran, run
 from envtool.install.transaction import Transaction, transaction
@@ -49,16 +49,28 @@ class Result(Fact):
 # ── solving ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def solve(tool: Uv | Pip, question: Question, folder: str, held: int | None = None) -> tuple[Package, ...]:
+def solve(tool: Uv | Pip, question: Question, folder: str, tell: Tell, held: int | None = None) -> tuple[Package, ...]:
     """Every package that has to be laid down; InstallError where there is no solution or no answer."""
-    _run(tool, tool.solve(question, folder), question, held, doing="working out the packages")
     if isinstance(tool, Uv):
+        _run(tool, tool.solve(question, folder), question, held, doing="working out the packages")
         found = tool.differences(question, folder)
     else:
+        loud = _fetches_all(question)
+        if loud:
+            tell(
+                "This pip is older than 25.2: it fetches everything to work it out, of a size that is not known before."
+            )
+        command = tool.solve(question, folder, loud=loud)
+        _run(tool, command, question, held, doing="working out the packages", show=loud)
         found = tool.solved(question, folder)
         found += _forced(tool, question, folder, {package.name for package in found}, held)
     _from_the_right_index(tool, question, found)
     return with_sizes(found, question.sources.certificates)
+
+
+def _fetches_all(question: Question) -> bool:
+    version = version_of(question.python) if not question.sources.offline else None
+    return version is not None and version < LOOKS_ONLY
 
 
 def _forced(tool: Pip, question: Question, folder: str, known: set[str], held: int | None) -> tuple[Package, ...]:
@@ -152,7 +164,7 @@ def install(job: Job, tell: Tell) -> Result:
             change.begin_making()
             steps = _make(job, job.place.path, change.held)
         tell(f"Working out the packages with {job.tool.name} ...")
-        packages = solve(job.tool, job.question, folder, change.held)
+        packages = solve(job.tool, job.question, folder, tell, change.held)
         size = space.size_of(packages)
         if packages:
             steps += (_lay_down(job, packages, size, folder, change, tell),)
@@ -164,11 +176,11 @@ def _make(job: Job, path: str, held: int | None) -> tuple[Command, ...]:
     steps = job.tool.make(path, job.base, job.question.sources)
     for step in steps:
         _run(job.tool, step, job.question, held, doing=f"making {job.place.shown}")
-    version = version_of(python_in(path)) if isinstance(job.tool, Pip) else None
-    if isinstance(job.tool, Pip) and version is not None and version < ABLE and not job.question.sources.offline:
-        update = job.tool.update(python_in(path), job.question.sources)
-        _run(job.tool, update, job.question, held, doing="updating pip")
-        return (*steps, update)
+    if isinstance(job.tool, Pip) and not job.question.sources.offline:
+        version = version_of(python_in(path))
+        if version is not None and version < LOOKS_ONLY:
+            update = job.tool.update(python_in(path), job.question.sources)
+            run(update, show=False, held=held)  # where it can't be had, this one does
     return steps
 
 
@@ -257,7 +269,7 @@ def rehearse(job: Job, tell: Tell) -> Result:
                 _make(job, os.path.join(folder, "env"), None)
                 question = replace(question, python=python_in(os.path.join(folder, "env")))
         tell(f"Working out the packages with {job.tool.name} ...")
-        packages = solve(job.tool, question, folder)
+        packages = solve(job.tool, question, folder, tell)
         last = (job.tool.install(job.question, packages, folder),) if packages else ()
     return Result(packages, space.size_of(packages), (*steps, *last))
 
