@@ -190,6 +190,12 @@ def test_update_upgrade_and_diff(course: Path, run: Ran, tmp_path: Path) -> None
     assert [move["package"] for move in document["moved"]] == ["numpy"]  # type: ignore[attr-defined]
     assert run.document("--diff", "lockfiles")[1]["result"] == "same"
     assert run("--diff", "nowhere") == 2
+    theirs = tmp_path / "conda-lock.yml"  # made by somebody else, who calls the variant nothing
+    theirs.write_bytes((old / "course-cuda.conda-lock.yml").read_bytes())
+    assert run("--diff", str(theirs)) == 0
+    assert "numpy" in run.out
+    theirs.write_text("version: 1\nmetadata: {channels: [], platforms: []}\npackage: []\n", encoding="utf-8")
+    assert run("--diff", str(theirs)) == 2
 
 
 def test_what_can_not_be_locked_changes_nothing(course: Path, run: Ran) -> None:
@@ -233,6 +239,7 @@ def test_a_part_of_the_spec(course: Path, run: Ran) -> None:
         (("--variant", "cu118"), 2, "--variant cu118: the spec has cpu, cuda"),
         (("--channel", "https://me:pw@example.org/x"), 2, "a password or a token"),
         (("--channel", "https://example.org/t/abc/x"), 2, "a password or a token"),
+        (("--channel", "."), 2, "is a folder of this machine"),
         (("--exclude-newer", "yesterday"), 2, "'yesterday' is no date"),
         (("--check", "--upgrade"), 2, "can't be used together"),
         (("--update", "numpy"), 2, "no lockfile to update yet"),

@@ -137,7 +137,7 @@ def check_lock(place: Place, as_json: bool) -> int:
 def diff_lock(place: Place, old: str, as_json: bool) -> int:
     """What moved since another lockfile."""
     from envtool.cli.lock_text import moved
-    from envtool.lock.difference import moves
+    from envtool.lock.difference import alike, moves
 
     before, now = read_lockfile(old), place.lockfile()
     for lockfile, name in ((before, old), (now, place.folder)):
@@ -145,6 +145,12 @@ def diff_lock(place: Place, old: str, as_json: bool) -> int:
             raise UsageError(f"--diff: there is no lockfile at {short(name)}", hint="name a pixi.lock, or its folder")
     assert before is not None
     assert now is not None
+    before = alike(before, now)
+    if not any(now.target(one.target) for one in before.targets):
+        held = ", ".join(str(one.target) for one in before.targets)
+        raise UsageError(
+            f"--diff: {short(old)} holds {held or 'nothing'}", hint="name a lockfile of the same platforms"
+        )
     found = moves(before, now)
     if as_json:
         print_document("different" if found else "same", lockfile=now, moved=found)

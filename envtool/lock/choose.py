@@ -12,7 +12,7 @@ from envtool.fact import Fact, dataclass
 from envtool.lock.model import Target
 from envtool.lock.request import DEFAULT_DRIVER, DEFAULT_GLIBC, DEFAULT_MACOS, LockRequest, cuda_word, plan_request
 from envtool.plan import NoPlan, Plan, resolve
-from envtool.spec import allows
+from envtool.spec import allows, read
 from envtool.target import read_target
 from envtool.versions import at_least, cuda_of, numbers
 
@@ -58,7 +58,7 @@ class Choice(Fact):
     def loose(self, request: LockRequest) -> tuple[str, ...]:
         """The same, with the versions that the spec itself allows and any CUDA of that major."""
         kind = f"cuda{cuda[0]}*" if (cuda := cuda_of(self.build)) else "cpu*"
-        given = dict(_in_conda(text) for text in request.torch)
+        given = _given(request)
         specs = []
         for spec in self.exact():
             name = spec.split(" ", 1)[0]
@@ -94,12 +94,13 @@ def _spaced(spec: str) -> str:
     return f"{name} {version}.*" if name == "python" else f"{name} {version}"
 
 
-def _in_conda(text: str) -> tuple[str, str]:
-    from packaging.requirements import Requirement
-
-    requirement = Requirement(text)
-    name = {"torch": "pytorch"}.get(requirement.name.lower(), requirement.name.lower())
-    return name, ",".join(sorted(str(part) for part in requirement.specifier))
+def _given(request: LockRequest) -> dict[str, str]:
+    """The versions that the spec allows of PyTorch and its companions, by conda's names."""
+    wanted = read(request.torch, None, "conda")
+    return {
+        {"torch": "pytorch"}.get(name, name): ",".join(sorted(part for part in specifier.split(",") if part))
+        for name, specifier in wanted.specifiers
+    }
 
 
 # ── a target as a machine ────────────────────────────────────────────────────────────────────────
@@ -252,7 +253,7 @@ class _Chooser:
 
 
 def _names(request: LockRequest) -> str:
-    return " + ".join(_in_conda(text)[0] for text in request.torch)
+    return " + ".join(name for name in _given(request) if name in FAMILY)
 
 
 def _hint(plan: NoPlan, target: Target, others: list[str]) -> str:

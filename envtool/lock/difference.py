@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from envtool.fact import Fact, dataclass
 from envtool.lock.choose import FAMILY, build_kind
@@ -31,6 +32,15 @@ def moves(before: Lockfile, after: Lockfile) -> tuple[Move, ...]:
                 found.setdefault((package, was, now, why), []).append(locked.target)
     listed = [Move(*key, tuple(targets)) for key, targets in found.items()]
     return tuple(sorted(listed, key=lambda move: (_rank(move), move.package)))
+
+
+def alike(before: Lockfile, after: Lockfile) -> Lockfile:
+    """A lockfile that names its variants otherwise, as one by conda-lock does, in the words of another."""
+    if any(after.target(one.target) for one in before.targets):
+        return before
+    by_build = {(one.target.subdir, one.build): one.target for one in reversed(after.targets)}
+    renamed = (replace(one, target=by_build.get((one.target.subdir, one.build), one.target)) for one in before.targets)
+    return replace(before, targets=tuple(renamed))
 
 
 def _of_target(before: LockedTarget, after: LockedTarget) -> Iterator[tuple[str, str | None, str | None, str]]:

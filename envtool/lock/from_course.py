@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from envtool.course import Course
 from envtool.errors import UsageError
+from envtool.lock.channels import channel_url
 from envtool.lock.model import Target
 from envtool.lock.request import LockRequest, checked
 from envtool.versions import dotted, kind_of
@@ -14,6 +15,12 @@ def request_of(course: Course, *, channels: tuple[str, ...] = (), exclude_newer:
     from envtool.lock.cutoff import cutoff
 
     cutoff(exclude_newer)
+    for channel in channels or course.channels:
+        if channel_url(channel).startswith("file:"):
+            raise UsageError(
+                f"the channel {channel} is a folder of this machine, which would stand in every lockfile",
+                hint=f"read it in place of the public one: --mirror conda-forge={channel}",
+            )
     capability = course.gpu.compute_capability
     return checked(LockRequest(
         course.name, course.python, course.torch, course.packages, course.conda_packages, course.pip_packages,

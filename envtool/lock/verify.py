@@ -56,7 +56,7 @@ def _problems(locked: LockedTarget) -> Iterator[str]:
             if name in records and not match_spec(spec).matches(records[name]):
                 yield f"{package.name} can't be beside {_told(records[name])}: it goes with {spec}"
     yield from _other_variant(locked)
-    taken = {name.replace("_", "-").replace(".", "-") for name in names}
+    taken = {{"pytorch": "torch"}.get(name, re.sub(r"[._-]+", "-", name)) for name in names}
     yield from (f"{wheel.name} comes from conda and from PyPI" for wheel in locked.wheels if wheel.name in taken)
 
 
