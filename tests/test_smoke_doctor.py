@@ -7,6 +7,9 @@ from pathlib import Path
 
 import builders
 import pytest
+import smoke_breakage
+import smoke_broken_first
+import smoke_broken_more
 from jsonschema import Draft202012Validator
 from smoke_stand_ins import runner, stub
 
@@ -147,6 +150,13 @@ def test_the_codes_are_names_and_none_is_a_checks(listed):
     assert all(code == code.lower().strip("-") and code.replace("-", "").isalnum() for code in codes)
     assert not {f"smoke-{code}" for code in codes} & {check.code for check in ALL}
     assert not set(codes) & {test.family for test in listed} - {"device"}, "--only must know which is meant"
+
+
+def test_every_test_is_shown_to_fail(listed):
+    shown = [*smoke_breakage.ASIDE, *smoke_broken_first.BROKEN, *smoke_broken_more.BROKEN]
+    assert sorted(shown) == sorted(test.code for test in listed)
+    rows = [row for broken in (smoke_broken_first.BROKEN, smoke_broken_more.BROKEN) for row in broken.values()]
+    assert all(rows), "a test without a breakage"
 
 
 def test_sentences_and_mends_are_sentences(listed):

@@ -160,7 +160,7 @@ EVENT = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(EVENT, max_size=8))
 def test_any_events_make_a_report_that_can_be_shown(events):
     found = report(hello("a", "b"), *events)

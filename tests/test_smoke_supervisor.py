@@ -232,7 +232,7 @@ def test_the_whole_run_has_a_limit(tmp_path, monkeypatch):
 def test_when_the_supervisor_is_ended_its_processes_end(tmp_path, monkeypatch, number):
     begun, place = tmp_path / "begun", tmp_path / "tmp"
     place.mkdir()
-    tests = SLOW.replace("limit=30", "limit=2") if number == signal.SIGKILL else SLOW
+    tests = SLOW.replace("limit=30", "limit=1") if number == signal.SIGKILL else SLOW
     folder, path = runner(tmp_path, tests), stub(tmp_path)
     environment = {**os.environ, "PYTHONPATH": str(path), "BEGUN": str(begun), "TMPDIR": str(place)}
     process = subprocess.Popen([sys.executable, str(folder), "--events"], stdout=subprocess.PIPE, env=environment)
