@@ -47,6 +47,9 @@ class Asked(Fact):
     dry_run: bool
     smoke: bool
     as_json: bool
+    lock: str | None = None
+    platform: str | None = None
+    mirrors: tuple[str, ...] = ()
 
 
 @click.command("install")
@@ -67,6 +70,9 @@ class Asked(Fact):
 @click.option("--download", metavar="DIR", help="Fetch the wheels into DIR, for --find-links; install nothing.")
 @click.option("--target", metavar="TEXT", help="With --download: for this machine, as in `pick --target`.")
 @click.option("--installer", type=click.Choice(["uv", "pip"]), help="What does the work. Default: uv if it is there.")
+@click.option("--lock", metavar="FILE", help="Make the conda environment of this lockfile, without conda.")
+@click.option("--platform", metavar="SUBDIR", help="With --lock: for this platform. Default: this machine's.")
+@click.option("--mirror", "mirrors", metavar="CHANNEL=URL", multiple=True, help="With --lock: fetch it from elsewhere.")
 @click.option("--dry-run", is_flag=True, help="Print the steps as commands; change nothing.")
 @click.option("--no-smoke", "smoke", is_flag=True, flag_value=False, default=True, help="No smoke test at the end.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
@@ -80,6 +86,10 @@ def command(**options: object) -> int:
     at the network. If anything fails, the environment is as it was before.
     """
     asked = Asked(**options)  # type: ignore[arg-type]
+    if asked.lock is not None or asked.platform is not None or asked.mirrors:
+        from envtool.cli.install_lock import from_options
+
+        return from_options(asked)
     if asked.download is None and asked.target is not None:
         raise click.UsageError("--target goes with --download; for another machine's line there is `envtool pick`")
     _check_addresses(asked)

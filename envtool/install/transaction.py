@@ -50,6 +50,19 @@ class Transaction:
         copy_tree(self.path, self._old)
         self._note(CHANGING)
 
+    def replace_with(self, new: str) -> None:
+        """Put a finished folder in the environment's place; the old one is kept, to be put back if the change fails."""
+        there = os.path.lexists(self.path)
+        self._note(CHANGING if there else MAKING)
+        if there:
+            os.rename(self.path, self._old)
+        os.rename(new, self.path)
+
+    @property
+    def aside(self) -> str:
+        """Where a new environment may be prepared; it goes with the end of the change."""
+        return os.path.join(work_folder(self.path), "new")
+
     def done(self) -> None:
         """The change is good."""
         self._note(DONE)
@@ -146,7 +159,7 @@ def was_interrupted(path: str) -> bool:
 
 def _clear(folder: str) -> None:
     """Everything but the lock. The journal goes first: what is left then is rubbish, and never put back."""
-    for name in ("journal", "old", "broken"):
+    for name in ("journal", "old", "broken", "new"):
         remove_tree(os.path.join(folder, name))
 
 

@@ -46,7 +46,7 @@ def record_of(package: LockedPackage) -> RepoDataRecord:
     record = PackageRecord(
         package.name, package.version, BuildString.new_unchecked(package.build), package.build_number, package.subdir,
         noarch=noarch, depends=list(package.depends), constrains=list(package.constrains),
-        sha256=bytes.fromhex(package.sha256), md5=bytes.fromhex(package.md5), size=package.size,
+        sha256=bytes.fromhex(package.sha256) or None, md5=bytes.fromhex(package.md5) or None, size=package.size,
         python_site_packages_path=package.python_site_packages_path,
     )  # fmt: skip
     if package.timestamp is not None:
