@@ -22,7 +22,7 @@ pytestmark = [
 ]
 pytest.importorskip("cookiecutter")
 
-HIDDEN = ("PYTHON", "DEVICE", "SLURM_", "CUDA_", "VIRTUAL_ENV")
+HIDDEN = ("PYTHON", "DEVICE", "SLURM_", "CUDA_", "COLAB_", "VIRTUAL_ENV")
 
 
 def run(*command, cwd=None, **env):
@@ -155,7 +155,10 @@ CAUSES = [
     ("hidden", "version.cuda = '12.6'", {"CUDA_VISIBLE_DEVICES": ""}, "CUDA_VISIBLE_DEVICES hides every GPU"),
     ("in a job", "version.cuda = '12.6'", {"SLURM_JOB_ID": "7"}, "this job has no GPU"),
     ("on a login node", "version.cuda = '12.6'", {"PATH": "slurm"}, "looks like a login node"),
-    ("no driver", "version.cuda = '12.6'", {}, "there is no NVIDIA driver here"),
+    ("in a container", "version.cuda = '12.6'", {"CONTAINER": "1"}, "this container has no GPU"),
+    ("no driver", "version.cuda = '12.6'", {}, "there is no NVIDIA driver"),
+    ("on Colab", "version.cuda = None", {"COLAB_RELEASE_TAG": "x"}, "this Colab runtime has no GPU"),
+    ("an AMD build", "version.hip = '7.2'", {}, "PyTorch says: "),
 ]
 
 
@@ -163,8 +166,10 @@ PRETEND = """
 import json, os, sys, torch
 from cats.device import why_not
 said = []
+exists = os.path.exists
+os.path.exists = lambda path: "CONTAINER" in os.environ if path == "/.dockerenv" else exists(path)
 for setting, env in {rows}:
-    for name in ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID"):
+    for name in ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID", "CONTAINER", "COLAB_RELEASE_TAG"):
         os.environ.pop(name, None)
     os.environ.update(env)
     exec("torch." + setting)

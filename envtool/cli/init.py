@@ -190,15 +190,12 @@ def start_line() -> str:
 
 
 def next_steps(kind: str, path: str) -> str:
-    """The lines to type next; what isn't on this machine is not offered."""
-    import shutil
-
+    """The lines to type next."""
+    from envtool.cli.terminal import style
     from envtool.shell import quoted
 
     here = f"cd {quoted(path, 'powershell' if os.name == 'nt' else 'posix')}"
-    python = "py" if os.name == "nt" else "python3"
     if kind == "course":
         return f"{here}\n{start_line()}"
-    if shutil.which("uv"):
-        return f"{here}\nuv sync"
-    return f"{here}\n{python} -m venv .venv\n\nREADME.md goes on from there, under “With pip”."
+    after = "Then see 'With envtool' in README.md. It tells of uv, pip and conda, too."
+    return f"{here}\n{style().program} install\n\n{after}"

@@ -34,3 +34,12 @@ def test_a_name_that_is_none_is_refused(name, monkeypatch):
     monkeypatch.setenv("DEVICE", name)
     with pytest.raises(RuntimeError, match="It may be cuda, xpu, mps, cpu or auto"):
         get_device()
+
+
+def test_the_words_of_pytorch_are_passed_on(monkeypatch):
+    def broken(*sizes, **options):
+        raise RuntimeError("no kernel image is available.\nAnd a long story.")
+
+    monkeypatch.setattr(torch, "ones", broken)
+    said = why_not(KINDS[-1])
+    assert said == "PyTorch says: no kernel image is available. Run `envtool doctor`."

@@ -59,32 +59,44 @@ def why_not(name):
             return None
         return "1 + 1 is not 2 there. Run `envtool doctor`."
     except Exception as error:
-        words = str(error).strip().splitlines() or [type(error).__name__]
+        words = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         kind = name.partition(":")[0]
         explain = {"cuda": why_no_cuda, "mps": why_no_mps, "xpu": why_no_xpu}.get(kind)
-        return (explain and explain()) or f"PyTorch says: {words[0]} Run `envtool doctor`."
+        return (explain and explain()) or f"PyTorch says: {words}. Run `envtool doctor`."
 
 
 def why_no_cuda():
     """The usual reasons, the most certain one first; None if it is none of them."""
-    if sys.platform == "darwin":
-        return 'a Mac has no CUDA. Use "mps".'
-    if torch.version.cuda is None and torch.version.hip is None:
-        return (
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "all").strip()
+    nvidia = os.path.exists("/proc/driver/nvidia/version") or shutil.which("nvidia-smi")
+    driver = nvidia or torch.version.hip  # AMD's is part of Linux
+    reasons = [
+        (sys.platform == "darwin", 'a Mac has no CUDA. Use "mps".'),
+        (
+            "COLAB_RELEASE_TAG" in os.environ and not driver,
+            "this Colab runtime has no GPU. Choose Runtime, Change runtime type, and a GPU.",
+        ),
+        (
+            torch.version.cuda is None and torch.version.hip is None,
             f"this PyTorch ({torch.__version__}) is built for the CPU only. "
-            "Install a CUDA build: `envtool pick --accelerator cuda` prints the command."
-        )
-    hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if hidden is not None and hidden.strip() in ("", "-1"):
-        return "the variable CUDA_VISIBLE_DEVICES hides every GPU. Unset it."
-    driver = os.path.exists("/proc/driver/nvidia/version") or shutil.which("nvidia-smi")
-    if torch.version.hip is None and not driver:
-        if "SLURM_JOB_ID" in os.environ:
-            return "this job has no GPU. Ask for one: `#SBATCH --gpus=1`."
-        if shutil.which("sbatch"):
-            return "this looks like a login node, which has no GPU. Start a job with `sbatch`."
-        return "there is no NVIDIA driver here. Is there an NVIDIA GPU? Then install its driver."
-    return None
+            "Install a CUDA build: `envtool pick --accelerator cuda` prints the command.",
+        ),
+        (hidden in ("", "-1"), "the variable CUDA_VISIBLE_DEVICES hides every GPU. Unset it."),
+        (
+            "SLURM_JOB_ID" in os.environ and not driver,
+            "this job has no GPU. Ask for one: `#SBATCH --gpus=1`.",
+        ),
+        (
+            shutil.which("sbatch") and not driver,
+            "this looks like a login node, which has no GPU. Start a job with `sbatch`.",
+        ),
+        (
+            os.path.exists("/.dockerenv") and not driver,
+            "this container has no GPU. Start it with `docker run --gpus all`.",
+        ),
+        (not driver, "there is no NVIDIA driver. Is there an NVIDIA GPU? Then install its driver."),
+    ]
+    return next((words for is_so, words in reasons if is_so), None)
 
 
 def why_no_mps():
