@@ -138,7 +138,9 @@ def test_an_event_is_read():
 
 
 def test_a_list_of_tests_that_is_none():
-    assert announced({"event": "hello"}) == announced({"tests": 3}) == announced({"tests": [3, {"code": "a"}, None]}) == ()
+    assert (
+        announced({"event": "hello"}) == announced({"tests": 3}) == announced({"tests": [3, {"code": "a"}, None]}) == ()
+    )
     assert not started([{"event": "hello", "tests": []}, {"event": "begin"}])
     assert started([{"event": "begin"}, hello()])
     twice = announced({"tests": [told("a"), told("a", "other")]})
@@ -299,3 +301,12 @@ def test_lists_and_pages():
 
 def test_an_empty_report_says_nothing_good():
     assert render(SmokeReport("p", "auto", False, (), 0.0), Style()).count("0 smoke tests passed") == 1
+
+
+@given(st.text(alphabet="abc/.", max_size=200), st.sampled_from(["relu", "<module>"]))
+def test_where_it_happened_fits_on_a_line(path, name):
+    line = f'File "{path}", line 30, in {name}'
+    found = report(hello("a"), TORCH, end("device"), end("a", "fail", "no", lines=[line]), DONE)
+    shown = next(row for row in render(found, Style()).splitlines() if "line 30" in row)
+    assert len(shown) <= 80 and shown.endswith(f'", line 30, in {name}')
+    assert path in shown or "…" in shown

@@ -51,12 +51,12 @@ def bad(tmp_path_factory):
 
 SAID = {
     "good": ("pass", "shown"),
-    "crash": ("fail", "killed by SIGSEGV in File "),
-    "null": ("fail", "killed by SIGSEGV in File "),
+    "crash": ("fail", "killed by SIGSEGV in crash, line "),
+    "null": ("fail", "killed by SIGSEGV in string_at, line "),
     "kill": ("fail", "killed by SIGKILL, as the system does when memory runs out"),
     "leaves": ("fail", "the process ended itself, exit code 3"),
     "exits": ("fail", "SystemExit: enough"),
-    "hangs": ("fail", "not done within 0.7 s; in File "),
+    "hangs": ("fail", "not done within 0.7 s; in hangs, line "),
     "deaf": ("fail", "not done within 0.7 s;"),
     "stops-the-watch": ("fail", "not done within 0.7 s; it was killed"),
     "fails": ("fail", "it is not so: \ud800 \x00 é"),

@@ -161,10 +161,20 @@ def _problem(one: SmokeVerdict, style: Style, width: int, *, mend: bool) -> str:
     verdict, indent = one.verdict, " " * 6
     lines = [f"{style.mark(verdict.status)} {verdict.code}", hanging(indent, verdict.title, width)]
     lines.append(hanging(indent, verdict.message, width))
-    lines += [indent + "  " + line for line in one.lines[-LINES:]]
+    lines += [f"{indent}  {_fitting(line, width - 10)}" for line in one.lines[:LINES]]
     if mend and verdict.hint:
         lines.append(hanging(indent + "Mend: ", verdict.hint, width))
     return "\n".join(lines)
+
+
+def _fitting(line: str, width: int) -> str:
+    """'File "…/torch/nn/functional.py", line 3, in relu': a path loses its beginning where the line is too long."""
+    if len(line) <= width:
+        return line
+    head, quote, rest = line.partition('"')
+    path, _, tail = rest.partition('"')
+    keep = max(width - len(head) - len(tail) - 3, 12)
+    return f'{head}"…{path[-keep:]}"{tail}' if quote else line[: width - 1] + "…"
 
 
 def _every_test(report: SmokeReport, style: Style, width: int) -> str:

@@ -7,6 +7,7 @@ failure of the test that was running, and the tests after it go on in a new proc
 import json
 import os
 import queue
+import re
 import shutil
 import signal
 import subprocess
@@ -111,8 +112,10 @@ class Process:
         kill_group(self.process.pid)
         self._wait(GRACE)
         reap_strays()
-        for reader in self.readers:
+        for reader, stream in zip(self.readers, (self.process.stdout, self.process.stderr)):
             reader.join(0.5)
+            if not reader.is_alive():
+                stream.close()
         code = self.process.returncode
         return None if alive else code
 
@@ -204,7 +207,13 @@ def fault(words):
 
 
 def place(calls):
-    return " in " + calls[0] if calls else ""
+    """ " in nms, line 41 of torchvision/ops/boxes.py": the innermost call, with a path that fits on a line."""
+    found = re.match('File "(.*)", line ([0-9]+),? in (.*)', calls[0]) if calls else None
+    if found is None:
+        return " in " + calls[0] if calls else ""
+    path, line, name = found.groups()
+    parts = path.replace("\\", "/").split("/site-packages/")[-1].split("/")
+    return " in %s, line %s of %s" % (name, line, "/".join(parts[-3:]))
 
 
 def last_words(words):
