@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from envtool.catalog import load
 from envtool.cli.app import main
 from envtool.cli.spec_option import read
 from envtool.course import Course
@@ -15,6 +16,7 @@ from envtool.scaffold.from_file import draft
 from envtool.scaffold.package_names import package_names
 
 pytest.importorskip("yaml")
+CATALOG = load()
 
 
 def made(path, text, others=None, **more):
@@ -25,7 +27,7 @@ def made(path, text, others=None, **more):
             raise UsageError(f"cannot read {name}", hint="check the name of the file")
         return files[name]
 
-    return draft(path, read_text, **{"folder": "my course", **more})
+    return draft(path, read_text, CATALOG, **{"folder": "my course", **more})
 
 
 def notes(found):
@@ -255,6 +257,54 @@ def test_an_address_of_a_wheel_of_torch_becomes_a_version_and_a_variant():
     assert found.course.torch == ("torch==2.8.0",) and found.course.variants == ("cpu", "cu126")
 
 
+def test_a_repository_that_is_editable_is_one_like_any_other():
+    found = pip("-e git+https://github.com/openai/CLIP.git@main#egg=clip", "git+https://example.org/x@v1#egg=x&y=1",
+                "-e git+git://example.org/z#egg=z")  # fmt: skip
+    assert found.course.pip_packages == (
+        "clip @ git+https://github.com/openai/CLIP.git@main",
+        "x @ git+https://example.org/x@v1",
+    )
+    assert "https://" in notes(found)["-e git+git://example.org/z#egg=z"]
+
+
+def test_a_variant_of_long_ago_becomes_its_kind():
+    found = pip("torch>=2.6", "--extra-index-url https://download.pytorch.org/whl/cu102")
+    assert found.course.variants == ("cpu", "cuda") and notes(found)["cu102"].endswith("became cuda")
+
+
+def test_what_can_exist_on_no_machine_is_told():
+    found = pip("torch==1.11.0", "torchvision")
+    assert found.course.torch == ("torch==1.11.0", "torchvision")
+    ((key, problem),) = found.wrong
+    assert key == "torch[0]" and problem.startswith("no such torch")
+
+
+def test_a_companion_alone_brings_torch_along():
+    assert pip("torchvision").course.torch == ("torch", "torchvision")
+
+
+LISTED = """\
+# This file may be used to create an environment using:
+# $ conda create --name <env> --file <this file>
+# platform: linux-64
+_libgcc_mutex=0.1=main
+libblas=3.9=1
+numpy=1.26.4=py311h64a7726_0
+python=3.11.5=h955ad1f_0
+pytorch=2.1.0=py3.11_cuda12.1_cudnn8.9.2_0
+torchinfo=1.8.0=pypi_0
+"""
+
+
+def test_a_list_of_conda_under_the_name_of_requirements():
+    found = made("requirements.txt", LISTED)
+    assert found.course == Course(
+        "my-course", "==3.11.*", ("torch==2.1.0",), ("numpy==1.26.4",), pip_packages=("torchinfo==1.8.0",)
+    )
+    with pytest.raises(UsageError, match="lists files"):
+        made("spec-file.txt", "@EXPLICIT\nhttps://example.org/a.conda\n")
+
+
 # ── pyproject.toml ───────────────────────────────────────────────────────────────────────────────
 
 
@@ -311,7 +361,8 @@ def test_the_table_of_names_is_one():
 
     table = read_table("conda_names.toml")
     rows = table["renamed"]
-    assert all(set(row) == {"conda", "pypi", "source", "verified"} for row in rows)
+    assert all({"conda", "pypi", "source", "verified"} <= set(row) <= {"conda", "pypi", "one-way", "source", "verified"}
+               for row in rows)  # fmt: skip
     assert len({row["conda"] for row in rows}) == len(rows)
     assert all(plain_name(row["conda"]) != plain_name(row["pypi"]) for row in rows)
     lists = (table["conda-only"]["names"], table["needless"]["names"], table["needless"]["with-torch"])
@@ -323,6 +374,7 @@ def test_the_table_of_names_is_one():
 def test_both_ways_through_the_table():
     names = package_names()
     assert names.pypi("OpenCV") == "opencv-python" and names.conda("opencv_python") == "opencv"
+    assert names.pypi("matplotlib-base") == "matplotlib" and names.conda("matplotlib") is None
     assert names.pypi("numpy") is None and names.conda("numpy") is None
     assert names.comes_with_torch("nvidia-cublas-cu12") and not names.comes_with_torch("nvidia-ml-py")
 

@@ -69,6 +69,7 @@ def _told(context: click.Context, name: str) -> bool:
 
 def make_from(source: str, wanted: Wanted) -> int:
     """Write the envtool.toml and say what was left out. Nothing that exists is overwritten."""
+    from envtool.catalog import load
     from envtool.scaffold.from_file import draft
 
     target = "-" if wanted.dry_run else wanted.output or "envtool.toml"
@@ -78,7 +79,7 @@ def make_from(source: str, wanted: Wanted) -> int:
         _free(target)
     folder = os.path.basename(os.path.dirname(os.path.abspath(source)))
     schema = f"./{SCHEMA}" if wanted.schema and to_file else None
-    made = draft(source, _read, name=_checked(wanted.name), folder=folder, schema=schema)
+    made = draft(source, _read, load(), name=_checked(wanted.name), folder=folder, schema=schema)
     if not to_file:
         sys.stdout.write(made.text)
     else:
@@ -136,6 +137,9 @@ def _tell(made: Draft, target: str | None) -> None:
     if made.assumed:
         text = f"{', '.join(made.assumed)}. Where that is wrong, mend it with [pip] names or [pip] packages."
         blocks.append("Taken to have one name on conda and on PyPI:\n" + _hanging(text))
+    if made.wrong:
+        rows = [_hanging(f"{key}: {problem}") for key, problem in made.wrong]
+        blocks.append("\n".join(["To be changed before it can be used:", *rows]))
     if target:
         blocks.append("Next: look through the file, then run `envtool pick`.")
     if blocks:

@@ -55,12 +55,17 @@ def _nothing_there(subdir: str, releases: list[str], catalog: Catalog) -> str:
     return f"no torch from {releases[-1]} to {releases[0]} is built for {subdir}{ended}"
 
 
+def known_variants(catalog: Catalog) -> set[str]:
+    """The variants of every build that the catalog has, on any platform."""
+    return {build.variant for place in SUBDIRS.values() for build in catalog.builds("_".join(place))}
+
+
 def _variants(course: Course, catalog: Catalog) -> Iterator[tuple[str, str]]:
     """A variant by its name must be on an index."""
     for index, variant in enumerate(course.variants):
         if variant in ("cpu", "cuda", "rocm", "xpu"):
             continue
-        there = {b.variant for s in SUBDIRS.values() for b in catalog.builds("_".join(s)) if b.kind == kind_of(variant)}
+        there = {name for name in known_variants(catalog) if kind_of(name) == kind_of(variant)}
         if variant not in there:
             known = sorted(there, key=lambda name: (len(name), name))
             words = f"there are {', '.join(known)}" if known else "there is none of that kind"

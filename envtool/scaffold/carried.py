@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from envtool.catalog import Catalog
 from envtool.course import CHANNELS, PLATFORMS, Course
 from envtool.course.belongings import plain_name
 from envtool.course.forms import Misfit, without_secrets
@@ -19,6 +20,7 @@ class Carried:
     """Filled line by line. ``notes`` are what was left out or taken otherwise, each with the reason."""
 
     names: PackageNames
+    catalog: Catalog
     name: str | None = None
     python: str = ""
     torch: dict[str, str] = field(default_factory=dict)  # specifier by package
@@ -62,6 +64,13 @@ class Carried:
         elif name not in self.variants:
             self.variants.append(name)
 
+    def keep_variants(self, known: frozenset[str]) -> None:
+        """A variant that is on no index any more becomes its kind."""
+        for index, name in enumerate(self.variants):
+            if name not in known and name != kind_of(name):
+                self.note(name, f"is on no index any more; it became {kind_of(name)}")
+                self.variants[index] = kind_of(name)
+
     # ── packages ─────────────────────────────────────────────────────────────────────────────────
 
     def add_shared(self, name: str, specifier: str, *, pypi: str | None = None) -> None:
@@ -99,11 +108,11 @@ class Carried:
 
     def course(self, name: str) -> Course:
         """The course, by that name."""
-        torch = tuple(f"{package}{self.torch[package]}" for package in FAMILY if package in self.torch)
+        companions = [f"{package}{self.torch[package]}" for package in FAMILY[1:] if package in self.torch]
         return Course(
             name=name,
             python=self.python,
-            torch=torch or ("torch",),
+            torch=(f"torch{self.torch.get('torch', '')}", *companions),
             packages=tuple(f"{package}{specifier}" for package, specifier in self.shared.items()),
             platforms=tuple(self.platforms) or PLATFORMS,
             variants=self._variants(),
@@ -117,6 +126,7 @@ class Carried:
         if not self.variants:
             return ("cpu", "cuda")
         gpus = [variant for variant in self.variants if variant != "cpu"]
+        gpus = list(dict.fromkeys(gpus))
         named = {kind_of(variant) for variant in gpus if variant not in ("cuda", "rocm", "xpu")}
         kept = [variant for variant in gpus if variant not in named]  # cu126 says more than cuda
         return ("cpu", *kept)

@@ -79,6 +79,27 @@ def environment(document: dict[str, Any], path: str, carried: Carried, read: Rea
             carried.note(key, "conda itself doesn't know that key")
 
 
+def is_listing(text: str) -> bool:
+    """Is it what `conda list --export` writes? Many a requirements.txt is."""
+    return "conda create --name <env> --file" in text or "\n@EXPLICIT" in f"\n{text}"
+
+
+def listing(text: str, where: str, carried: Carried) -> None:
+    """Every package of one machine: what conda's own libraries are is left out."""
+    lines = list(logical_lines(text))
+    if "@EXPLICIT" in lines:
+        raise UsageError(f"{where} lists files of packages, not what is asked for", hint="name an environment.yml")
+    carried.note("the builds in the list", _EXPORT)
+    for line in lines:
+        name, version, build = _parts(line)
+        if build == "pypi_0":
+            requirement(
+                f"{name}{specifier(f'={version}' if version[:1].isdigit() else version)}", carried, pip_only=True
+            )
+        else:
+            _dependency(line, carried, exported=True)
+
+
 def _texts(value: object) -> list[str]:
     return [item.strip() for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
@@ -92,14 +113,12 @@ def _pip_line(line: str, path: str, carried: Carried, read: Read) -> None:
             folder = re.match(r"(.*[\\/])", path)
             requirements_file(f"{folder[1] if folder else ''}{option[2].strip()}", carried, read)
         else:
-            an_option(option[1], option[2], text, carried)
+            an_option(option[1], option[2], text, carried, pip_only=True)
 
 
 def _channels(names: Iterable[str], carried: Carried) -> None:
     """conda-forge and what else can be had; channels that ended or that conda-forge replaces are told."""
-    from envtool.catalog import load as catalog
-
-    ended = catalog().ended_channels
+    ended = carried.catalog.ended_channels
     for name in names:
         short = name.rstrip("/").rpartition("/")[2] if "://" in name else name
         if short in ended:

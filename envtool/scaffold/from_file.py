@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
+from envtool.catalog import Catalog
 from envtool.course import Course
+from envtool.course.laws import contradictions, known_variants
 from envtool.course.parse import parse
 from envtool.course.text import to_toml
 from envtool.errors import UsageError
@@ -24,11 +26,14 @@ class Draft(Fact):
     text: str
     notes: tuple[tuple[str, str], ...]
     assumed: tuple[str, ...]  # packages of which it is assumed that conda and PyPI call them the same
+    wrong: tuple[tuple[str, str], ...]  # by key, what can exist on no machine
 
 
-def draft(path: str, read: Read, *, name: str | None = None, folder: str = "", schema: str | None = None) -> Draft:
+def draft(
+    path: str, read: Read, catalog: Catalog, *, name: str | None = None, folder: str = "", schema: str | None = None
+) -> Draft:
     """What an existing file says. ``read`` gives the text of a file; ``folder``: where it lies, by name."""
-    carried = Carried(package_names())
+    carried = Carried(package_names(), catalog)
     file = re.split(r"[/\\]", path)[-1]
     base = file.lower()
     if base.endswith((".yml", ".yaml")):
@@ -40,16 +45,24 @@ def draft(path: str, read: Read, *, name: str | None = None, folder: str = "", s
 
         pyproject(_toml(read(path), path), carried)
     elif base.endswith((".txt", ".in")):
+        from envtool.scaffold.from_conda import is_listing, listing
         from envtool.scaffold.from_pip import requirements_file
 
-        requirements_file(path, carried, read)
+        text = read(path)
+        if is_listing(text):
+            listing(text, path, carried)
+        else:
+            requirements_file(path, carried, read)
     else:
         raise UsageError(f"{path}: that kind of file can't be read", hint=f"name an {FORMS}")
-    if not carried.torch:
+    carried.keep_variants(frozenset(known_variants(catalog)))
+    if "torch" not in carried.torch:
         carried.note("torch", "the file doesn't name it; it was added")
     course = carried.course(name if name is not None else _name(carried.name or folder))
     text = to_toml(course, schema=schema, remarks=(f"Made from {file}.",))
-    return Draft(parse(text, "envtool.toml"), text, tuple(carried.notes), tuple(dict.fromkeys(carried.assumed)))
+    course = parse(text, "envtool.toml")
+    wrong = tuple(contradictions(course, catalog))
+    return Draft(course, text, tuple(carried.notes), tuple(dict.fromkeys(carried.assumed)), wrong)
 
 
 def _name(text: str) -> str:

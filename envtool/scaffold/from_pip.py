@@ -74,8 +74,16 @@ def _beside(path: str, inner: str) -> str:
     return f"{folder[1] if folder else ''}{inner}"
 
 
-def an_option(name: str, value: str, line: str, carried: Carried) -> None:
+def an_option(name: str, value: str, line: str, carried: Carried, *, pip_only: bool = False) -> None:
     """An option of pip in a list of requirements."""
+    repository = re.fullmatch(r"(git\+https?://\S+?)#egg=([A-Za-z0-9._-]+)\S*", value.strip())
+    if name in ("-e", "--editable") and repository:
+        carried.note(line, "installed as a package, and not to be edited")
+        requirement(f"{repository[2]} @ {repository[1]}", carried, pip_only=pip_only)
+        return
+    if name in ("-e", "--editable") and "://" in value:
+        carried.note(line, "only addresses that begin with https:// and end with #egg=NAME are carried over")
+        return
     index = _INDEX.search(value)
     if index:
         carried.add_variant(index[1])
@@ -122,6 +130,8 @@ def requirement(text: str, carried: Carried, *, pip_only: bool = False) -> None:
     from packaging.requirements import InvalidRequirement, Requirement
 
     text = _without_hashes(text, carried)
+    named = re.fullmatch(r"(git\+https?://\S+?)#egg=([A-Za-z0-9._-]+)\S*", text)
+    text = f"{named[2]} @ {named[1]}" if named else text
     try:
         found = Requirement(text)
     except InvalidRequirement:

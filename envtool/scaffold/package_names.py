@@ -14,6 +14,7 @@ class PackageNames(Fact):
     """All names are normalised, but for those to write."""
 
     to_pypi: tuple[tuple[str, str], ...]  # conda's name, PyPI's
+    to_conda: tuple[tuple[str, str], ...]  # the other way
     conda_only: frozenset[str]
     needless: frozenset[str]
     with_torch: frozenset[str]
@@ -26,9 +27,7 @@ class PackageNames(Fact):
 
     def conda(self, pypi: str) -> str | None:
         """Conda's name of a PyPI package that is called otherwise there."""
-        return next(
-            (here for here, there in self.to_pypi if plain_name(there) == plain_name(pypi) != plain_name(here)), None
-        )
+        return next((there for here, there in self.to_conda if plain_name(here) == plain_name(pypi)), None)
 
     def comes_with_torch(self, name: str) -> bool:
         """Does a build of torch bring it, or stand in its place?"""
@@ -42,6 +41,7 @@ def package_names() -> PackageNames:
     needless = table["needless"]
     return PackageNames(
         to_pypi=tuple((row["conda"], row["pypi"]) for row in table["renamed"]),
+        to_conda=tuple((row["pypi"], row["conda"]) for row in table["renamed"] if not row.get("one-way")),
         conda_only=frozenset(map(plain_name, table["conda-only"]["names"])),
         needless=frozenset(map(plain_name, needless["names"])),
         with_torch=frozenset(map(plain_name, needless["with-torch"])),

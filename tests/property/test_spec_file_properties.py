@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from hypothesis import assume, given, settings
@@ -20,6 +21,7 @@ from envtool.course.text import to_toml
 from envtool.errors import UsageError
 from envtool.plan import Plan
 from envtool.plan.for_course import resolve_for
+from envtool.scaffold.from_file import draft
 from envtool.target import SUBDIRS
 from envtool.versions import kind_of
 
@@ -157,3 +159,50 @@ def test_a_plan_for_a_course_keeps_to_it(machine, course, installer):
             assert course.allows_python(machine.python.value.version)
         else:
             assert any(course.allows_python(f"{answer.python}.{patch}") for patch in range(40))
+
+
+# ── from other files ─────────────────────────────────────────────────────────────────────────────
+
+OPTIONS = st.sampled_from([
+    "-e .", "--index-url https://u:secret@example.org/simple", "-i https://download.pytorch.org/whl/cu126", "--pre",
+    "-r requirements.txt", "--hash=sha256:ab", "-f wheels", "-c none.txt", "--", "-", "-r", "# x", "", "\\", "a\\",
+])  # fmt: skip
+TORCHES = st.builds("{}{}".format, st.sampled_from(["torch", "torchvision", "Torch", "pytorch", "nvidia-nccl-cu12", "pip"]),
+                    st.one_of(SPECIFIERS, st.just("==2.8.0+cu126"), st.just(" @ https://example.org/x.whl")))  # fmt: skip
+LINES = st.lists(st.one_of(PACKAGES, MARKED, OPTIONS, TORCHES, st.text(max_size=20)), max_size=8)
+SPECS = st.builds("{}{}{}".format, st.sampled_from(["", "conda-forge::", "x::", "pytorch::"]),
+                  st.one_of(NAMES, st.sampled_from(["pytorch", "python", "cpuonly", "cudatoolkit", "opencv", "ffmpeg"])),
+                  st.sampled_from(["", "=1.2", "==1.2", "=1.2=py_0", " 1.2.*", ">=1,<2", "=1|2", "[x=1]", "=>", "<0"]))  # fmt: skip
+
+
+def made_or_refused(name, text):
+    def read(path):
+        if path != name:
+            raise UsageError(f"cannot read {path}", hint="check the name")
+        return text
+
+    try:
+        return draft(name, read, CATALOG, folder="x")
+    except UsageError as error:
+        assert error.hint and "secret" not in error.message
+        return None
+
+
+@settings(max_examples=examples(150), deadline=None)
+@given(LINES)
+def test_any_requirements_file_is_carried_over_or_refused_in_words(lines):
+    made = made_or_refused("requirements.txt", "\n".join(lines))
+    if made is not None:
+        assert parse(made.text, "x") == made.course
+        assert made == made_or_refused("requirements.txt", "\n".join(lines))
+        assert "secret" not in str(made)
+
+
+@settings(max_examples=examples(150), deadline=None)
+@given(st.lists(st.one_of(SPECS, st.text(max_size=15)), max_size=8), LINES, st.one_of(st.text(max_size=10), NAMES))
+def test_any_environment_yml_is_carried_over_or_refused_in_words(specs, lines, name):
+    document = {"name": name, "channels": ["pytorch", name], "dependencies": [*specs, {"pip": lines}]}
+    made = made_or_refused("environment.yml", json.dumps(document))
+    if made is not None:
+        assert parse(made.text, "x") == made.course
+        assert "secret" not in str(made)
