@@ -25,6 +25,8 @@ def rehearse(script):
     telling.path = os.path.join(EVENTS, os.path.basename(script) + ".events")
     telling.main_process = os.getpid()
     telling.cuda_before_fork = False
+    if os.path.basename(os.path.dirname(script)) == "calls":
+        telling.FAULTS_AT_MOST = 1000
     with open(telling.path, "w"):
         pass
     return running.run(script, "file", 60.0)

@@ -25,6 +25,7 @@ pytestmark = [
 HERE = Path(__file__).resolve().parent
 CHILDREN = HERE.parent / "envtool" / "rehearse" / "children"
 RIGHT = sorted((HERE / "rehearse_scripts" / "right").glob("*.py"))
+CALLS = sorted((HERE / "rehearse_scripts" / "calls").glob("*.py"))
 WRONG = sorted((HERE / "rehearse_scripts" / "wrong").glob("*.py"))
 
 
@@ -51,7 +52,7 @@ def reports(python, folder, scripts):
 
 @pytest.fixture(scope="module", params=TORCHES or [""])
 def judged(request, tmp_path_factory):
-    return reports(request.param, tmp_path_factory.mktemp("events"), RIGHT + WRONG)
+    return reports(request.param, tmp_path_factory.mktemp("events"), RIGHT + WRONG + CALLS)
 
 
 def planted(script):
@@ -84,6 +85,19 @@ def test_every_planted_bug_is_found_where_it_is_and_nothing_else(judged):
         if found != [(kind, (str(script), line))]:
             wrong[script.name] = found
     assert not wrong
+
+
+def test_what_cuda_allows_is_allowed(judged):
+    (found,) = [judged[script] for script in CALLS if script.stem == "allowed"]
+    assert found.passed, (found.faults, found.error)
+
+
+def test_what_cuda_refuses_is_refused(judged):
+    (script,) = [script for script in CALLS if script.stem == "refused"]
+    calls = set(re.findall(r"def (refused_\d+)", script.read_text()))
+    blamed = {place.function for fault in judged[script].faults for place in (fault.place, *fault.stack) if place}
+    assert judged[script].error is None, judged[script].error
+    assert len(calls) > 70 and calls - blamed == set()
 
 
 def test_every_fault_names_two_devices_or_the_one(judged):

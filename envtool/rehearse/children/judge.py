@@ -115,7 +115,9 @@ def _result_label(name, operands, there):
         return operands[0].label
     if there:
         return there[0].label
-    if any(o.label is UNDECIDED for o in operands) or (not operands and thread.inside):
+    if not operands:
+        return UNDECIDED if thread.inside else CPU
+    if any(o.label is UNDECIDED for o in operands) and not any(o.label is CPU and o.dims for o in operands):
         return UNDECIDED
     return CPU
 

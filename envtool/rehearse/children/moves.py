@@ -4,6 +4,7 @@ import functools
 
 import torch
 import torch.utils._device
+import torch.utils.dlpack
 
 from . import frames, judge, labels, telling
 
@@ -216,7 +217,29 @@ def _del_grad(self):
     plainly(_original_grad.__delete__, self)
 
 
+def _dlpack(self, *args, **kwargs):
+    with judge.Resting():
+        return plainly(_original_dlpack, self)
+
+
+def _dlpack_device(self):
+    _no_numpy(self)  # torch itself is served by _patched_from_dlpack()
+    with judge.Resting():
+        return plainly(_original_dlpack_device, self)
+
+
+_original_dlpack = torch.Tensor.__dlpack__
+_original_dlpack_device = torch.Tensor.__dlpack_device__
+_from_dlpack = torch.from_dlpack
+
+
+def _patched_from_dlpack(other, *args, **kwargs):
+    return other.detach() if isinstance(other, torch.Tensor) else _from_dlpack(other, *args, **kwargs)
+
+
 METHODS = {
+    "__dlpack__": _dlpack,
+    "__dlpack_device__": _dlpack_device,
     "to": _to,
     "cuda": _cuda,
     "cpu": _cpu,
@@ -394,6 +417,7 @@ def install():
     _replace("as_tensor", _patched_as_tensor)
     _replace("from_numpy", _patched_from_numpy)
     _replace("frombuffer", _patched_frombuffer)
+    torch.from_dlpack = torch.utils.dlpack.from_dlpack = _patched_from_dlpack
     _patch_storages()
     _patch_modules()
     lazy = torch.nn.parameter.UninitializedTensorMixin
