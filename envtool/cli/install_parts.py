@@ -182,10 +182,24 @@ def _refused(answer: NoPlan, machine: Machine, wanted: Wanted, catalog: Catalog)
         return NoPlanError(message, hint=hint, details=details)
     whole = with_whole_hint(answer, machine, wanted.request, catalog)
     hint = whole.hint if "--installer" in whole.hint else whole.hint.replace("`envtool pick ", "`envtool install ")
-    if answer.error_kind == "no_wheel_for_python":
-        hint += "; `envtool install --python 3.12` makes the environment with that one"
+    fitting = _fitting_python(machine, wanted, catalog) if answer.error_kind == "no_wheel_for_python" else None
+    if fitting is not None:
+        hint = f"make an environment with Python {fitting}: `envtool install --into torch-env --python {fitting}`"
     message = f"no build fits ({answer.error_kind}): {answer.message}"
     return NoPlanError(message, hint=hint, details=(*refusal_details(whole), *whole.warnings))
+
+
+def _fitting_python(machine: Machine, wanted: Wanted, catalog: Catalog) -> str | None:
+    """The newest Python with which there is a plan here."""
+    from envtool.machine import Found, HostPython
+    from envtool.plan import Plan, resolve
+
+    platform = f"{machine.os}_{machine.arch}"
+    for major, minor in sorted(catalog.pythons(platform), reverse=True):
+        python = Found(HostPython(f"{major}.{minor}", f"cp{major}{minor}"))
+        if isinstance(resolve(replace(machine, python=python), wanted.request, catalog), Plan):
+            return f"{major}.{minor}"
+    return None
 
 
 # ── the work ─────────────────────────────────────────────────────────────────────────────────────

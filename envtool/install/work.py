@@ -64,7 +64,7 @@ def solve(tool: Uv | Pip, question: Question, folder: str, tell: Tell, held: int
         _run(tool, command, question, held, doing="working out the packages", show=loud)
         found = tool.solved(question, folder)
         found += _forced(tool, question, folder, {package.name for package in found}, held)
-    _from_the_right_index(tool, question, found)
+        _from_the_right_index(tool, question, folder, found, held)
     return with_sizes(found, question.sources.certificates)
 
 
@@ -85,18 +85,22 @@ def _forced(tool: Pip, question: Question, folder: str, known: set[str], held: i
     return tool.solved(question, folder)
 
 
-def _from_the_right_index(tool: Uv | Pip, question: Question, found: tuple[Package, ...]) -> None:
+def _from_the_right_index(
+    tool: Pip, question: Question, folder: str, found: tuple[Package, ...], held: int | None
+) -> None:
     """pip takes one version from either of two indexes: a plan's build must not be PyPI's of the same name."""
     index = question.sources.torch_index(question.plan)
-    if isinstance(tool, Uv) or index is None:
+    plain = {pin.package: pin.full for pin in question.plan.pins if pin.local is None}
+    pins = {p.name: p for p in found if p.name in plain}
+    if index is None or not pins:
         return
-    plain = {pin.package for pin in question.plan.pins if pin.local is None}
-    wrong = [p for p in found if p.name in plain and p.url and "pythonhosted" in p.url]
-    if wrong:
-        raise ToolError(
-            f"pip would take {wrong[0].name} {wrong[0].version} from PyPI, not from {index}",
-            hint="install uv, which can tell them apart: `pip install uv`",
-        )
+    alone = replace(question, sources=replace(question.sources, index_url=index, pytorch_index_url=None))
+    wanted = tuple(f"{name}==={plain[name]}" for name in sorted(pins))
+    _run(tool, tool.again(alone, folder, wanted), alone, held, doing="working out the packages")
+    wrong = next((p for p in tool.solved(alone, folder) if p.sha256 != pins[p.name].sha256), None)
+    if wrong is not None:
+        message = f"pip would take {wrong.name} {wrong.version} from another index than {without_secrets(index)}"
+        raise ToolError(message, hint="install uv, which can tell them apart: `pip install uv`")
 
 
 def _run(
