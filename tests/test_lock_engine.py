@@ -20,7 +20,8 @@ from envtool.lock.files import rendered
 from envtool.lock.model import LockedTarget, Lockfile, Missing, Target
 from envtool.lock.place import merged, without_newer
 from envtool.lock.request import LockRequest, checked
-from envtool.lock.solving import Outcome, Task, moved_names, solved
+from envtool.lock.solving import solved
+from envtool.lock.task import Outcome, Task, moved_names
 from envtool.lock.verify import problems
 
 BASE = LockRequest(
@@ -162,7 +163,7 @@ def test_the_checker_finds(name: str, whole: Outcome) -> None:
 
 
 def test_an_answer_that_breaks_a_promise_is_an_error(channel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("envtool.lock.solving.problems", lambda _: ("numpy is there 2 times",))
+    monkeypatch.setattr("envtool.lock.target_solver.problems", lambda _: ("numpy is there 2 times",))
     with pytest.raises(ToolError, match="breaks a promise; nothing is written"):
         lock(channel, ONE)
 

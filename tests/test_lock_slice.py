@@ -21,7 +21,8 @@ from envtool.lock.files import rendered
 from envtool.lock.model import Lockfile
 from envtool.lock.place import merged
 from envtool.lock.request import LockRequest, checked
-from envtool.lock.solving import Outcome, Task, solved
+from envtool.lock.solving import solved
+from envtool.lock.task import Outcome, Task
 from envtool.lock.verify import problems
 
 OURS = Path(ROOT) / "lockfiles"

@@ -15,7 +15,7 @@ from envtool.fact import Fact, dataclass
 
 if TYPE_CHECKING:
     from envtool.lock.model import Lockfile, Target
-    from envtool.lock.solving import Outcome
+    from envtool.lock.task import Outcome
 
 FOLDER = "lockfiles"
 EXTRA = 'pip install "envtool[lock]"'
@@ -31,6 +31,9 @@ EXTRA = 'pip install "envtool[lock]"'
 @click.option("--update", "updates", metavar="NAME", multiple=True, help="Move this package, and what must follow.")
 @click.option("--upgrade", is_flag=True, help="Forget the locked versions: the newest of everything.")
 @click.option("--check", is_flag=True, help="Only tell whether the lockfiles are what the spec says; exit 1 if not.")
+@click.option(
+    "--verify", is_flag=True, help="Only compare hashes, sizes and addresses with the channel; exit 1 if not."
+)
 @click.option("--diff", "old", metavar="OLD", help="Only tell what moved since the lockfile or folder OLD.")
 @click.option("--dry-run", is_flag=True, help="Solve and tell what would change; write nothing.")
 @click.option("--keep-going", is_flag=True, help="Write what can be locked, and leave out what can't, by name.")
@@ -54,6 +57,7 @@ def command(
     updates: tuple[str, ...],
     upgrade: bool,
     check: bool,
+    verify: bool,
     old: str | None,
     dry_run: bool,
     keep_going: bool,
@@ -79,7 +83,13 @@ def command(
     found = spec_of(spec)
     modes = [
         name
-        for name, given in (("--check", check), ("--diff", old), ("--update", updates), ("--upgrade", upgrade))
+        for name, given in (
+            ("--check", check),
+            ("--verify", verify),
+            ("--diff", old),
+            ("--update", updates),
+            ("--upgrade", upgrade),
+        )
         if given
     ]
     if len(modes) > 1:
@@ -99,6 +109,10 @@ def command(
     place = Place(found, request, folder)
     if check:
         return check_lock(place, as_json)
+    if verify:
+        from envtool.cli.lock_verify import verify_lock
+
+        return verify_lock(place, mirrors, offline=offline, as_json=as_json)
     if old is not None:
         return diff_lock(place, old, as_json)
     wish = _Wish(platforms, variants, updates, upgrade, mirrors, offline, PipWish(pylock, pytorch_index_url, upgrade))
@@ -170,7 +184,7 @@ def _targets(place: Place, wish: _Wish, before: Lockfile | None) -> tuple[Target
 
 
 def _solved(place: Place, wish: _Wish, before: Lockfile | None, targets: tuple[Target, ...]) -> Outcome:
-    from envtool.lock.solving import Outcome
+    from envtool.lock.task import Outcome
 
     if not targets:
         return Outcome((), (), ())
@@ -178,7 +192,8 @@ def _solved(place: Place, wish: _Wish, before: Lockfile | None, targets: tuple[T
     from envtool.lock.channels import read_mirrors
     from envtool.lock.cutoff import cutoff
     from envtool.lock.place import without_newer
-    from envtool.lock.solving import Task, moved_names, solved
+    from envtool.lock.solving import solved
+    from envtool.lock.task import Task, moved_names
 
     moving = moved_names(before, wish.updates)
     moment = cutoff(place.request.exclude_newer)

@@ -61,6 +61,7 @@ def spec_of(named: str | None) -> Spec:
     from envtool.cli.spec_option import Spec, chosen
 
     if named is not None and named.lower().endswith((".yml", ".yaml")):
+        from envtool.catalog import load
         from envtool.lock.place import read_text
         from envtool.scaffold.from_file import draft
 
@@ -70,7 +71,7 @@ def spec_of(named: str | None) -> Spec:
                 raise UsageError(f"cannot read {short(path)}: no such file", hint="check the name of the file")
             return text
 
-        found = draft(named, read, folder=os.path.basename(os.path.dirname(os.path.abspath(named))))
+        found = draft(named, read, load(), folder=os.path.basename(os.path.dirname(os.path.abspath(named))))
         for what, why in found.notes:
             print(f"note: {short(named)}: {what}: {why}", file=sys.stderr)
         return Spec(named, found.course)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from envtool.lock.choose import Refused
 from envtool.lock.difference import Move
-from envtool.lock.model import LockedTarget, Lockfile
+from envtool.lock.model import LockedTarget, Lockfile, Refused
 from envtool.lock.place import channel_names
 
 _SHOWN = 25  # moved packages; --json has them all

@@ -9,27 +9,15 @@ from dataclasses import replace
 from envtool.catalog import Catalog
 from envtool.conda_commands import conda_specs
 from envtool.fact import Fact, dataclass
-from envtool.lock.model import Target
+from envtool.lock.model import Refused, Target
+from envtool.lock.offers import FAMILY, Offer
 from envtool.lock.request import DEFAULT_DRIVER, DEFAULT_GLIBC, DEFAULT_MACOS, LockRequest, cuda_word, plan_request
 from envtool.plan import NoPlan, Plan, resolve
 from envtool.spec import allows, read
 from envtool.target import read_target
 from envtool.versions import at_least, cuda_of, numbers
 
-FAMILY = ("pytorch", "torchvision", "torchaudio")
 PYTHONS = ("3.14", "3.13", "3.12", "3.11", "3.10", "3.9", "3.8")
-_BUILD = re.compile(r"(cpu|cuda\d+)")
-_PYTHON = re.compile(r"py(\d)(\d+)")
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Offer(Fact):
-    """A build of pytorch or a companion that the channel has. ``python`` is None where any will do."""
-
-    package: str
-    version: str
-    build: str
-    python: str | None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -71,16 +59,6 @@ class Choice(Fact):
             else:
                 specs.append(spec)
         return tuple(specs)
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Refused(Fact):
-    """A target that can't be locked: why, what would help, and what else is known."""
-
-    target: Target
-    message: str
-    hint: str
-    details: tuple[str, ...] = ()
 
 
 def _spaced(spec: str) -> str:
@@ -293,18 +271,6 @@ def has_all(choice: Choice, offers: tuple[Offer, ...] | None) -> bool:
             ):
                 return False
     return True
-
-
-def build_kind(build: str) -> str:
-    """ "cuda129" of the build "cuda129_mkl_py312_h0509a7e_302"; "" where it begins otherwise."""
-    match = _BUILD.match(build)
-    return match[1] if match else ""
-
-
-def offer(package: str, version: str, build: str) -> Offer:
-    """A record of the channel: the Python that it is built for stands in its build, ``py312``."""
-    python = _PYTHON.search(build)
-    return Offer(package, version, build, f"{python[1]}.{python[2]}" if python else None)
 
 
 def _allows_python(specifier: str, python: str) -> bool:

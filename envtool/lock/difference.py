@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from envtool.fact import Fact, dataclass
-from envtool.lock.choose import FAMILY, build_kind
 from envtool.lock.model import LockedTarget, Lockfile, Target
+from envtool.lock.offers import FAMILY, build_kind
 from envtool.versions import numbers_or_none
 
 

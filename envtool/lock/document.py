@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from envtool.lock.choose import Refused
 from envtool.lock.difference import Move
-from envtool.lock.model import LockedTarget, Lockfile, Target
+from envtool.lock.model import LockedTarget, Lockfile, Refused, Target
 from envtool.verdicts import Json
 
 SCHEMA = "envtool.lock/1"
-RESULTS = ("locked", "unchanged", "would-change", "fresh", "stale", "refused", "different", "same")
+RESULTS = (
+    "locked",
+    "unchanged",
+    "would-change",
+    "fresh",
+    "stale",
+    "refused",
+    "different",
+    "same",
+    "verified",
+    "tampered",
+)
 
 
 def document(

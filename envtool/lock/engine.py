@@ -7,15 +7,16 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from rattler import Client, Gateway, MatchSpec, RepoDataRecord, SourceConfig, Subdir, solve
+from rattler import Gateway, MatchSpec, RepoDataRecord, SourceConfig, Subdir, solve
 from rattler.exceptions import CacheDirError, FetchRepoDataError, GatewayError, InvalidUrlError, IoError, SolverError
 
 from envtool.errors import ToolError
 from envtool.fact import Fact, dataclass
 from envtool.lock.channels import short
-from envtool.lock.choose import FAMILY, Offer, offer
 from envtool.lock.cutoff import cutoff
 from envtool.lock.model import LockedPackage, VirtualPackage
+from envtool.lock.network import channel_client, way_on, without_tokens
+from envtool.lock.offers import FAMILY, Offer, offer
 from envtool.lock.records import generic, locked_package, record_of
 from envtool.lock.request import LockRequest
 from envtool.lock.verify import match_spec
@@ -55,7 +56,7 @@ class Engine:
         action: Literal["force-cache-only", "cache-or-fetch"] = "force-cache-only" if offline else "cache-or-fetch"
         remote = any(not channel.startswith("file:") for channel in self._channels)
         self._gateway = Gateway(
-            default_config=SourceConfig(cache_action=action), client=Client.authenticated_client() if remote else None
+            default_config=SourceConfig(cache_action=action), client=channel_client() if remote else None
         )
         self._seats = asyncio.Semaphore(cores())
         self._answers: dict[Job, asyncio.Task[Answer]] = {}
@@ -133,11 +134,11 @@ def _reason(text: str) -> str:
 
 def unread(error: BaseException, channels: Sequence[str]) -> ToolError:
     """A channel that can't be read, in words; what the library says is kept as a detail."""
-    told = [line.strip() for line in _chain(error) if line.strip()]
+    told = [without_tokens(line.strip()).removeprefix("Caused by: ") for line in _chain(error) if line.strip()]
     names = ", ".join(short(channel) for channel in channels)
     return ToolError(
         f"the channel {names} can't be read",
-        hint="check the network and the channel's address; `--offline` takes the index as it was last read",
+        hint=way_on(told),
         details=tuple(dict.fromkeys(told))[:4],
     )
 

@@ -92,6 +92,16 @@ class LockedTarget(Fact):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+class Refused(Fact):
+    """A target that can't be locked: why, what would help, and what else is known."""
+
+    target: Target
+    message: str
+    hint: str
+    details: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Missing(Fact):
     """A target that could not be locked, and was left out knowingly."""
 

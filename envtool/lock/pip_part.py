@@ -13,8 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from envtool.errors import ToolError
-from envtool.lock.choose import Refused
-from envtool.lock.model import LockedTarget, LockedWheel
+from envtool.lock.model import LockedTarget, LockedWheel, Refused
 from envtool.lock.pip_files import file_of
 from envtool.lock.request import DEFAULT_MACOS, LockRequest
 from envtool.lock.verify import spec_name
@@ -96,7 +95,7 @@ class _Uv:
             self._words += ["--exclude-newer", request.exclude_newer]
 
     def compiled(
-        self, requirements: tuple[str, ...], present: Mapping[str, str], constraints: list[str]
+        self, requirements: tuple[str, ...], present: Mapping[str, str], constraints: list[str], *more: str
     ) -> list[Mapping[str, object]]:
         """The packages of the pylock.toml that uv makes."""
         wheels = [f"{name} @ {stand_in(self._folder, name, version)}" for name, version in present.items()]
@@ -104,7 +103,7 @@ class _Uv:
         for path, lines in zip(paths, ((*requirements, *wheels), constraints), strict=True):
             write_text(path, "\n".join(lines) + "\n")
         output = os.path.join(self._folder, "pylock.toml")
-        words = [*self._words, "--constraints", paths[1], "--output-file", output, paths[0]]
+        words = [*self._words, *more, "--constraints", paths[1], "--output-file", output, paths[0]]
         environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never", "MACOSX_DEPLOYMENT_TARGET": DEFAULT_MACOS}
         done = subprocess.run(
             words, capture_output=True, text=True, encoding="utf-8", errors="replace", check=False, env=environment
@@ -143,6 +142,17 @@ def packages_of(text: str) -> list[Mapping[str, object]]:
     except ValueError as error:
         raise ToolError(f"a pylock.toml can't be read: {error}", hint="remove it, and lock again") from None
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def asked_index(program: str, folder: str, locked: LockedTarget) -> list[Mapping[str, object]]:
+    """What the package index has of the locked releases: every file, with its address and hash."""
+    pins = tuple(f"{wheel.name}=={wheel.version}" for wheel in locked.wheels)
+    try:
+        return _Uv(program, folder, locked, LockRequest("")).compiled(pins, {}, [], "--no-deps")
+    except _FailedError as error:
+        lines = tuple(line.strip() for line in str(error).splitlines() if line.strip())[:_SHOWN]
+        raise ToolError("the package index has not all of the locked releases", details=lines,
+                        hint="lock again: `envtool lock --upgrade`") from None  # fmt: skip
 
 
 def uv_program() -> str:

@@ -8,8 +8,7 @@ from dataclasses import replace
 
 from envtool.errors import ToolError, UsageError
 from envtool.lock.channels import short
-from envtool.lock.choose import Refused
-from envtool.lock.model import LockedTarget, Lockfile, Missing
+from envtool.lock.model import LockedTarget, Lockfile, Missing, Refused
 from envtool.lock.pixi import FILE_NAME
 from envtool.lock.request import LockRequest
 

@@ -16,8 +16,8 @@ from envtool.catalog import Catalog
 from envtool.course import Course
 from envtool.errors import ToolError
 from envtool.fact import Fact, dataclass
-from envtool.lock.choose import Refused, machine_line
-from envtool.lock.model import Target
+from envtool.lock.choose import machine_line
+from envtool.lock.model import Refused, Target
 from envtool.lock.pip_files import checked_file
 from envtool.lock.pip_part import packages_of, uv_program
 from envtool.lock.request import LockRequest, cuda_word

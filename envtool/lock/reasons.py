@@ -7,8 +7,10 @@ import re
 from collections.abc import Callable
 from difflib import get_close_matches
 
-from envtool.lock.choose import FAMILY, PYTHONS, Choice, Refused
+from envtool.lock.choose import PYTHONS, Choice
 from envtool.lock.engine import Engine, Job, Unsolvable
+from envtool.lock.model import Refused
+from envtool.lock.offers import FAMILY
 from envtool.lock.request import LockRequest
 from envtool.lock.verify import spec_name
 from envtool.spec import allows
