@@ -54,6 +54,19 @@ def pytorch_distribution(torch, context):
     metadata.version = lambda name: "1.0.2" if name == "pytorch" else real(name)
 
 
+def sitecustomize(source):
+    """Every further Python of this environment begins with this."""
+
+    def breaks(torch, context):
+        import os
+
+        with open(os.path.join(context.folder, "sitecustomize.py"), "w") as file:
+            file.write(source)
+        os.environ["PYTHONPATH"] = context.folder
+
+    return breaks
+
+
 def matrix_product(torch, context):
     def wrong(one, two):
         found = real(one, two)
@@ -336,6 +349,10 @@ BROKEN = {
     "pytorch-is-not-torch": [
         (pytorch_module, "`import pytorch` finds /nowhere/pytorch"),
         (pytorch_distribution, "a distribution called pytorch (1.0.2) is installed"),
+    ],
+    "ends-well": [
+        (sitecustomize("import atexit, os; atexit.register(os.abort)"), "did its work and then ended with -6"),
+        (sitecustomize("import sys; sys.modules['torch'] = None"), "does not get to its end: ModuleNotFoundError"),
     ],
     "arithmetic": [
         (method("__add__", lambda real, a, b: real(a, b) * 2), "a + b gives"),

@@ -75,6 +75,22 @@ def pytorch_is_another(context):
     return "there is no module called pytorch"
 
 
+SCRIPT = "import torch; x = torch.ones(2, requires_grad=True); (x * x).sum().backward(); print(x.grad.tolist())"
+
+
+def ends_well(context):
+    """The tests' own processes don't end in the ordinary way, so that a crash at the end is looked for here alone."""
+    import subprocess
+    import sys
+
+    done = subprocess.run([sys.executable, "-c", SCRIPT], check=False, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    said = done.stdout.decode("utf-8", "replace").strip()
+    words = (done.stderr.decode("utf-8", "replace").strip().split("\n") or [""])[-1][:300]
+    expect("[2.0, 2.0]" in said, "a script that uses torch does not get to its end: %s" % (words or said))
+    expect(done.returncode == 0, "the script did its work and then ended with %d: %s" % (done.returncode, words))
+    return "exit code 0"
+
+
 TESTS = (
     Test(
         code="torch",
@@ -117,5 +133,13 @@ TESTS = (
         mend="`pip uninstall pytorch` in this environment, or rename your own file pytorch.py; then `import torch`.",
         run=pytorch_is_another,
         quick=True,
+    ),
+    Test(
+        code="ends-well",
+        family="import",
+        sentence="A script that used torch ends with exit code 0.",
+        mend="Exit codes of your scripts can't be trusted. Install torch in a new environment: `envtool pick` has the line.",
+        run=ends_well,
+        limit=120.0,
     ),
 )
