@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -22,6 +23,40 @@ _SECONDS = 120  # for one request of an index: 45 MB of it, at worst
 def without_tokens(text: str) -> str:
     """The text without the passwords and tokens of the addresses in it."""
     return _PASSWORD.sub("", _TOKEN.sub("/t/***", text))
+
+
+def way_on(told: Iterable[str]) -> str:
+    """The next step after a channel could not be read, by what the library says of it."""
+    text = "\n".join(told)
+    for pattern, hint in _WAYS:
+        if re.search(pattern, text):
+            return hint
+    return "check the network and the channel's address; `--offline` takes the index as it was last read"
+
+
+_WAYS = (
+    (
+        r"not in the cache|no usable repodata cache|CacheOnly|only cache",
+        "run it once without `--offline`, while there is a network",
+    ),
+    (
+        r"40[13] (?:Unauthorized|Forbidden)",
+        "give the channel's token to `rattler auth login` or `pixi auth login`; RATTLER_AUTH_FILE names a file of them",
+    ),
+    (
+        r"404 Not Found|could not find subdir",
+        "look whether the channel's address is right, and whether it has that platform",
+    ),
+    (
+        r"timed out|operation timed out",
+        "try again, or name a mirror: `--mirror CHANNEL=URL`; ENVTOOL_HTTP_TIMEOUT sets the seconds to wait",
+    ),
+    (
+        r"Unknown frame descriptor|decode|end of file|expected value|reading a body",
+        "try again; if it stays so, the channel or a proxy is broken: name a mirror, `--mirror CHANNEL=URL`",
+    ),
+    (r"status server error", "try again later, or name a mirror: `--mirror CHANNEL=URL`"),
+)
 
 
 def timeout() -> int:
