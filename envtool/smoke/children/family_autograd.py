@@ -4,6 +4,7 @@ from family_tensors import refused
 from harness import Test, expect
 
 PRECISE = {"atol": 1e-7, "rtol": 1e-5}  # in float64 a difference quotient is good to nine digits
+SLOW_START = 60.0  # the first use of some torches loads sympy and the compiler, from a disk that may be far away
 REPAIR = "Gradients of this installation can't be trusted. Install torch anew: `envtool doctor` has the line."
 
 
@@ -104,6 +105,7 @@ TESTS = (
         mend=REPAIR,
         run=first_order,
         quick=True,
+        limit=SLOW_START,
     ),
     Test(
         code="gradgradcheck",
@@ -112,6 +114,7 @@ TESTS = (
         mend=REPAIR,
         run=second_order,
         quick=True,
+        limit=SLOW_START,
     ),
     Test(
         code="gradients-accumulate",
@@ -120,6 +123,7 @@ TESTS = (
         mend=REPAIR,
         run=accumulation,
         quick=True,
+        limit=SLOW_START,
     ),
     Test(
         code="second-backward",

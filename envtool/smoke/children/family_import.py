@@ -138,7 +138,7 @@ TESTS = (
         code="ends-well",
         family="import",
         sentence="A script that used torch ends with exit code 0.",
-        mend="Exit codes of your scripts can't be trusted. Install torch in a new environment: `envtool pick` has the line.",
+        mend="Exit codes of your scripts lie. Install torch in a new environment: `envtool pick` has the line.",
         run=ends_well,
         limit=120.0,
     ),

@@ -5,6 +5,7 @@ import os
 from family_tensors import refused
 from harness import Test, expect
 
+SLOW_START = 60.0  # the first use of some torches loads sympy and the compiler, from a disk that may be far away
 REPAIR = "Training with this installation can't be trusted. Install torch anew: `envtool doctor` has the line."
 AGAIN = (
     "The same numbers can't be had from this installation, and no result repeated. Install torch anew: "
@@ -89,6 +90,7 @@ TESTS = (
         mend=REPAIR,
         run=learns,
         quick=True,
+        limit=SLOW_START,
     ),
     Test(
         code="same-seed",
@@ -97,6 +99,7 @@ TESTS = (
         mend=AGAIN,
         run=same_seed,
         quick=True,
+        limit=SLOW_START,
     ),
     Test(
         code="deterministic",
@@ -105,5 +108,6 @@ TESTS = (
         mend=AGAIN,
         run=deterministic,
         quick=True,
+        limit=SLOW_START,
     ),
 )
