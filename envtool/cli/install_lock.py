@@ -130,7 +130,7 @@ def _job(asked: LockAsked, started: float) -> _Job:
     notes = (*chosen, *(fits_this_machine(target) if runs_here else ()))
     place = _place(asked)
     before, extra = _there(place, subdir, wheels)
-    return _Job(asked, place, target, _work(asked, target, lockfile.spec == ""), wheels, before, extra,
+    return _Job(asked, place, target, _work(asked, target), wheels, before, extra,
                 runs_here, notes, started)  # fmt: skip
 
 
@@ -160,7 +160,7 @@ def _there(place: CondaPlace, subdir: str, wheels: tuple[Wheel, ...]) -> tuple[d
     return {n: v for n, v in found.items() if n in locked}, {n: v for n, v in found.items() if n not in locked}
 
 
-def _work(asked: LockAsked, target: LockedTarget, partial: bool) -> CondaWork:
+def _work(asked: LockAsked, target: LockedTarget) -> CondaWork:
     from envtool.install.conda import CondaWork
     from envtool.install.conda_place import package_cache
     from envtool.lock.channels import read_mirrors
@@ -176,7 +176,7 @@ def _work(asked: LockAsked, target: LockedTarget, partial: bool) -> CondaWork:
 
     records = [record_of(replace(package, url=mirrored(package.url))) for package in target.packages]
     addresses = {package.name: package.url for package in target.packages}
-    return CondaWork(target.target.subdir, records, addresses, package_cache(), partial)
+    return CondaWork(target.target.subdir, records, addresses, package_cache())
 
 
 def _changes(job: _Job) -> tuple[tuple[Change, ...], tuple[str, ...]]:

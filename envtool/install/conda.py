@@ -35,16 +35,12 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CondaWork(Fact):
-    """What is to be laid down. ``addresses``: by name, where the lockfile says that a package comes from.
-
-    ``partial``: the lockfile tells only a part of each record; the rest stands in the package itself.
-    """
+    """What is to be laid down. ``addresses``: by name, where the lockfile says that a package comes from."""
 
     subdir: str
     records: Sequence[RepoDataRecord]
     addresses: Mapping[str, str]
     cache: str
-    partial: bool
 
 
 def cached(work: CondaWork) -> frozenset[str]:
@@ -123,7 +119,10 @@ def _name(record: RepoDataRecord) -> str:
 
 
 def complete_records(work: CondaWork, new: str) -> None:
-    """Make the files of conda-meta what conda expects: the channel's address, whole records, readable for all."""
+    """Make the files of conda-meta what conda expects: the channel's address, whole records, readable for all.
+
+    A lockfile tells only a part of a record; the rest stands in the package itself.
+    """
     folder = os.path.join(new, "conda-meta")
     mask = os.umask(0)
     os.umask(mask)
@@ -134,11 +133,9 @@ def complete_records(work: CondaWork, new: str) -> None:
         with open(path, encoding="utf-8") as opened:
             record = json.load(opened)
         address = work.addresses.get(record["name"], record["url"])
-        if work.partial or address != record["url"]:
-            told = _own_index(record) if work.partial else {}
-            record = {**told, **{key: value for key, value in record.items() if value not in ([], None)}}
-            record |= {"url": address, "channel": address.rpartition("/")[0].rpartition("/")[0]}
-            write_text(path, json.dumps(record, indent=2) + "\n")
+        record = {**_own_index(record), **{key: value for key, value in record.items() if value not in ([], None)}}
+        record |= {"url": address, "channel": address.rpartition("/")[0].rpartition("/")[0]}
+        write_text(path, json.dumps(record, indent=2) + "\n")
         os.chmod(path, 0o666 & ~mask)
 
 

@@ -14,6 +14,7 @@ from envtool.lock.place import lock_path, read_text
 from envtool.lock.read_v1 import load_v1
 
 _PACKAGE = re.compile(r"(?P<name>.+)-(?P<version>[^-]+)-(?P<build>[^-]+)\.(?:conda|tar\.bz2)")
+_LARGEST = 16 << 20  # bytes; four platforms are half of one, and a YAML parser takes a hundred times as much
 _PIP = re.compile(r"# pip (?P<name>\S+) @ (?P<url>[^\s#]+)(?:#sha256=(?P<one>[0-9a-f]{64}))?(?P<more>.*)")
 _SHA256 = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 _NAMES = "a conda-lock file, a pixi.lock, an @EXPLICIT list, or the folder that they are in"
@@ -22,6 +23,8 @@ _NAMES = "a conda-lock file, a pixi.lock, an @EXPLICIT list, or the folder that 
 def load_any(place: str, where: str) -> Lockfile:
     """The lockfile at a path, or in a folder; UsageError says why there is none."""
     path = _file_in(place, where) if os.path.isdir(place) else place
+    if os.path.isfile(path) and os.path.getsize(path) > _LARGEST:
+        raise UsageError(f"{where} is larger than any lockfile: {_LARGEST >> 20} MiB", hint=f"name {_NAMES}")
     text = read_text(path)
     if text is None:
         raise UsageError(f"there is no lockfile {where}", hint=f"name {_NAMES}; `envtool lock` writes them")
