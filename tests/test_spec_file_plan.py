@@ -142,6 +142,15 @@ def test_hidden_gpus_stay_hidden_beside_the_weakest():
     assert kind(resolve_for(none, OLD.request(), OLD, CATALOG)[0]) == "cpu"
 
 
+def test_the_weakest_gpu_counts_beside_one_that_is_chosen_by_hand():
+    course = replace(FREE, gpu=Floors(compute_capability=(7, 0)))
+    machine = read_target(NEW_BOX, CATALOG)
+    chosen = replace(machine, nvidia=replace(machine.nvidia, visible_devices=Found("0")))
+    expected = kind(resolve_for(machine, course.request(), course, CATALOG)[0])
+    assert expected != kind(resolve(machine, course.request(), CATALOG))
+    assert kind(resolve_for(chosen, course.request(), course, CATALOG)[0]) == expected
+
+
 def test_a_request_that_can_not_be_met_is_refused_as_ever():
     course = Course("x", torch=("torch==1.0",))
     assert kind(answer(NEW_BOX, course)) == "no_such_version"
