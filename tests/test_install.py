@@ -171,6 +171,18 @@ def test_one_document_on_stdout(room):
 
 
 @pytest.mark.slow
+def test_a_torch_that_fails_its_test_is_no_success(room):
+    """The wheels here are no PyTorch."""
+    done = room.run("--json", *[word for word in CPU if word != "--no-smoke"])
+    assert done.code == 1
+    assert done.json["result"] == "installed"
+    assert done.json["smoke"]["status"] == "fail"
+    text = room.run("filelock==3.18.0", *[word for word in CPU if word != "--no-smoke"])
+    assert text.code == 1
+    assert "1 FAILED" in text.out and "source " not in text.out
+
+
+@pytest.mark.slow
 def test_a_healthy_environment_costs_no_network_and_little_time(room):
     assert room.run(*CPU).code == 0
     room.index.faults = {"/": 500}

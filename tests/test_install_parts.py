@@ -21,7 +21,7 @@ from envtool.install.requirements import read_files, torch_specs
 from envtool.install.tool import Ran, run
 from envtool.install.transaction import copy_tree, transaction, was_interrupted, work_folder
 from envtool.install.uv import Uv, read_pylock
-from envtool.install.wheelhouse import uv_platform
+from envtool.install.wheelhouse import macos_of, uv_platform
 from envtool.plan import Plan, resolve
 from envtool.spec import Request
 from envtool.target import read_target
@@ -377,6 +377,8 @@ def test_a_pylock_is_read(tmp_path):
     [
         ("linux-64,py3.12", "x86_64-manylinux_2_28"),
         ("linux-64,py3.12,glibc=2.17", "x86_64-manylinux_2_17"),
+        ("linux-64,py3.12,glibc=2.29", "x86_64-manylinux_2_28"),
+        ("linux-64,py3.12,glibc=2.99", "x86_64-manylinux_2_40"),
         ("linux-aarch64,py3.12", "aarch64-manylinux_2_28"),
         ("osx-arm64,py3.12", "aarch64-apple-darwin"),
         ("win-64,py3.12", "x86_64-pc-windows-msvc"),
@@ -384,6 +386,13 @@ def test_a_pylock_is_read(tmp_path):
 )
 def test_uvs_names_of_platforms(target, name):
     assert uv_platform(read_target(target, load())) == name
+
+
+def test_the_macos_that_wheels_may_need():
+    mac = plan("torch==2.13.0", target="osx-arm64,py3.12")
+    assert macos_of(read_target("osx-arm64,py3.12", load()), mac) == "14.0"
+    assert macos_of(read_target("osx-arm64,py3.12,macos=15.2", load()), mac) == "15.2"
+    assert macos_of(read_target("linux-64,py3.12", load()), mac) is None
 
 
 def test_addresses_are_shown_without_secrets():
@@ -463,6 +472,13 @@ def test_every_row_is_tried_or_comes_from_a_signal():
     rest = {"read-only", "no-permission", "password", "no-pip", "no-python", "killed"}
     assert {row.name for row in rows()} == tried | rest
     assert explained(Ran(-9, ""), "uv", doing="x").name == "killed" or sys.platform == "win32"
+
+
+def test_the_package_is_named():
+    said = (
+        "Because torch==2.13.0 has no wheels with a matching platform tag (e.g., `macosx_13_0_arm64`) and you require"
+    )
+    assert explained(Ran(1, said), "uv", doing="x").message == "torch==2.13.0 has no wheel for this Python and system"
 
 
 def test_secrets_are_taken_out_of_what_a_tool_says():

@@ -86,7 +86,7 @@ def _question(
     from envtool.cli.install_parts import sources_of, tool_for
     from envtool.install.order import Question
     from envtool.install.uv import Uv
-    from envtool.install.wheelhouse import uv_platform
+    from envtool.install.wheelhouse import macos_of, uv_platform
     from envtool.machine import Found
 
     tool = tool_for(asked)
@@ -104,6 +104,7 @@ def _question(
         plan=plan, requirements=(*wanted.extra, "pip"), files=wanted.files,
         sources=sources_of(asked, for_uv=isinstance(tool, Uv)), python=base.executable, python_version=version,
         installed={}, platform=uv_platform(machine) if asked.target is not None else None,
+        macos=macos_of(machine, plan) if asked.target is not None else None,
     )  # fmt: skip
     return question, tool
 

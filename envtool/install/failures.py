@@ -18,14 +18,15 @@ LINES = 8  # of the tool's own words
 _ADDRESS = re.compile(r"(?:https?|file)://[^\s'\"`)>,;]+")
 _HOST = re.compile(r"host='([^']+)'")
 _PACKAGES = (
+    re.compile(
+        r"[Bb]ecause (?:there (?:is|are) no versions? of )?(?!you |all |only )"
+        r"([A-Za-z0-9][\w.-]*(?:[=<>~!]=?=?[\w.+!*,<>=-]+)?) "
+    ),
     re.compile(r"`([A-Za-z0-9][\w.+-]*(?:==[\w.+!-]+)?)`"),
-    re.compile(r"[Bb]ecause (?:there (?:is|are) no versions? of )?([A-Za-z0-9][\w.-]*(?:[=<>~!]=?=?[\w.+!*,<>=-]+)?) "),
     re.compile(r"No matching distribution found for ([^\s]+)"),
     re.compile(r"^\s*([A-Za-z0-9][\w.-]*(?:[=<>~!]=[^\s]+)?) from (?:https?|file)://", re.MULTILINE),
     re.compile(r"/([A-Za-z0-9][\w.]*-\d[\w.!%]*)-[^/\s]*\.whl"),
 )
-
-
 _WISH = re.compile(  # uv: "all versions of oldthing depend on torch<2.3"; pip: "oldthing 1.0 depends on torch<2.3"
     r"([A-Za-z0-9][\w.-]*)(?:[=<>~!]=?[^\s]*)?(?: \d[^\s]*)? depends? on "
     r"((?:torch|torchvision|torchaudio)[=<>~!][^\s]*)"

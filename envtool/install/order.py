@@ -77,6 +77,7 @@ class Question(Fact):
     installed: Mapping[str, str]
     force: frozenset[str] = frozenset()
     platform: str | None = None  # uv's name of another machine's; None where ``python`` is asked
+    macos: str | None = None  # that machine's macOS
 
     @property
     def lines(self) -> list[str]:

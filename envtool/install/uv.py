@@ -48,7 +48,9 @@ class Uv(Fact):
         words = ["pip", "compile", wanted, *question.files, "--format", "pylock.toml", "--no-header", "--quiet"]
         words += [word for package in FAMILY for word in ("--only-binary", package)]
         words += ["--output-file", answer, *self._for_python(question)]
-        return self._command(tuple(words), question.sources, question.plan)
+        command = self._command(tuple(words), question.sources, question.plan)
+        mac = {"MACOSX_DEPLOYMENT_TARGET": question.macos} if question.macos else {}
+        return Command(command.words, {**command.environ, **mac}, command.shown)
 
     def _for_python(self, question: Question) -> list[str]:
         if question.platform is None:

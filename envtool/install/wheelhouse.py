@@ -11,18 +11,21 @@ from dataclasses import dataclass, replace
 
 from envtool.errors import EXIT_NO_PLAN, EnvtoolError, ToolError, UsageError
 from envtool.fact import Fact
-from envtool.install.order import Command, Package, Question, Sources, with_hashes
+from envtool.install.order import Command, Package, Question, Sources, with_hashes, words_of
 from envtool.install.pip import ABLE, Pip, version_of
 from envtool.install.tool import run
 from envtool.install.uv import Uv
 from envtool.machine import Found, Machine
+from envtool.plan import Plan
 from envtool.verdicts import Json
-from envtool.versions import numbers_or_none
+from envtool.versions import dotted, numbers_or_none
 from envtool.write import write_text
 
 MANIFEST = "envtool-wheelhouse.json"
 SCHEMA = "envtool.wheelhouse/1"
 CHUNK = 1 << 20
+_UV_GLIBC = (17, 28, *range(31, 41))  # the minor versions of glibc that uv has names for
+_USUAL_GLIBC = 28  # what PyTorch's wheels need, where nothing is known
 _UV_ARCHES = {"x86_64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
 
 
@@ -55,7 +58,17 @@ def uv_platform(machine: Machine) -> str:
     if machine.os == "windows":
         return f"{arch}-pc-windows-msvc"
     libc = numbers_or_none(machine.libc.value.version or "") if isinstance(machine.libc, Found) else None
-    return f"{arch}-manylinux_2_{28 if libc is None or libc >= (2, 28) else 17}"
+    minor = max((known for known in _UV_GLIBC if libc is not None and libc >= (2, known)), default=_UV_GLIBC[0])
+    return f"{arch}-manylinux_2_{minor if libc is not None else _USUAL_GLIBC}"
+
+
+def macos_of(machine: Machine, plan: Plan) -> str | None:
+    """The macOS that wheels may need: the machine's, else the oldest that the plan's torch runs on."""
+    if machine.os != "macos":
+        return None
+    if isinstance(machine.os_version, Found):
+        return machine.os_version.value
+    return dotted(max(plan.build.wheel.floors.values()))
 
 
 def find_pip(candidates: Sequence[str], uv: Uv | None, folder: str) -> str:
@@ -77,7 +90,7 @@ def fetch(pip: Pip, python: str, question: Question, packages: tuple[Package, ..
     exact = os.path.join(folder, "exact.txt")
     write_text(exact, with_hashes(packages))
     tags = [_tags(package) for package in packages]
-    words = [python, "-m", "pip", "download", "--no-deps", "--dest", into, "--requirement", exact]
+    words = [python, "-m", "pip", "download", "--no-deps", "--dest", into]
     words += ["--only-binary", ":all:", "--implementation", "cp"]
     words += ["--python-version", ".".join(question.python_version.split(".")[:2])]
     for option, values in (("--abi", {abi for _, abis, _ in tags for abi in abis}),
@@ -85,7 +98,9 @@ def fetch(pip: Pip, python: str, question: Question, packages: tuple[Package, ..
         words += [
             word for value in sorted(values | ({"none"} if option == "--abi" else set())) for word in (option, value)
         ]
-    return pip.command(tuple(words), question.sources, question.plan)
+    command = pip.command((*words, "--requirement", exact), question.sources, question.plan)
+    shown = pip.command((*words, *words_of(packages)), question.sources, question.plan).shown
+    return Command(command.words, command.environ, shown)
 
 
 def _tags(package: Package) -> tuple[set[str], set[str], set[str]]:
