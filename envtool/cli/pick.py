@@ -234,16 +234,17 @@ def _answer(
     else:
         _show(answer, subject, request, catalog, explain=explain)
         if spec is not None:
-            _tell_of_others(spec)
+            _tell_of_others(spec, here=not subject.place and request.installer in ("pip", "uv"))
     return EXIT_OK
 
 
-def _tell_of_others(spec: Spec) -> None:
-    """The line brings torch; a course has more."""
+def _tell_of_others(spec: Spec, *, here: bool) -> None:
+    """The line brings torch; a course has more. ``here``: `envtool install` would do what the line does."""
     count = len(spec.course.requirements())
     if count:
         words = "the course's other package" if count == 1 else f"the course's {count} other packages"
-        print(f"`envtool install` brings {words}, too", file=sys.stderr)
+        way = "; `envtool install` brings them, too" if here else ""
+        print(f"not in this line: {words}{way}", file=sys.stderr)
 
 
 def _whole(answer: NoPlan, subject: _Subject, request: Request, catalog: Catalog) -> NoPlan:
