@@ -255,6 +255,13 @@ def small_shared_memory(torch, context):
     os.statvfs = lambda path: types.SimpleNamespace(f_frsize=1 << 20, f_blocks=64, f_bavail=60)
 
 
+def shared_memory_fills_up(torch, context):
+    """Room enough when it is measured, and none when the workers want it."""
+    rooms = [1000, 5]
+    os.statvfs = lambda path: types.SimpleNamespace(f_frsize=1 << 20, f_blocks=1000, f_bavail=rooms.pop(0))
+    failing_worker(torch, context)
+
+
 def private_memory(torch, context):
     torch.Tensor.is_shared = lambda self: False
 
@@ -656,6 +663,7 @@ BROKEN = {
         (dying_worker, *HALF),
         (failing_worker, "a DataLoader with 2 workers fails: OSError"),
         (workers_lose_a_batch, "4 batches were sent and 3 came"),
+        (shared_memory_fills_up, "/dev/shm is full: 5 MiB free, and 0 batches came of 4"),
         (private_memory, "batch 0 did not come through shared memory"),
         (other_numbers, "batch 0 came with other numbers"),
     ],

@@ -13,6 +13,7 @@ WORKERS = 2
 IMAGE = (3, 224, 224)
 BATCH = 64  # images: 37 MiB in float32
 SHARED = "/dev/shm"
+PATIENCE = 60  # seconds for one batch: under spawn the workers import torch first
 
 
 class Numbers:
@@ -52,7 +53,7 @@ def epoch(torch, workers, seed):
         shuffle=True,
         num_workers=workers,
         generator=torch.Generator().manual_seed(seed),
-        timeout=60 if workers else 0,
+        timeout=PATIENCE if workers else 0,
     )
     order, drawn = [], []
     for indices, numbers in loader:
@@ -113,9 +114,14 @@ def shared_memory(context):
             )
     kept = []
     try:
-        for batch in torch.utils.data.DataLoader(Images(), num_workers=WORKERS, collate_fn=first, timeout=60):
+        for batch in torch.utils.data.DataLoader(Images(), num_workers=WORKERS, collate_fn=first, timeout=PATIENCE):
             kept.append(batch)  # all of them at once, as prefetching keeps them
     except (RuntimeError, OSError) as error:
+        left = room()
+        if left is not None and left[1] < need // batches:  # a worker may have said so on its stderr only
+            raise Failure(
+                "%s is full: %d MiB free, and %d batches came of %d" % (SHARED, left[1] >> 20, len(kept), batches)
+            )
         raise said_by_workers(error)
     expect(len(kept) == batches, "%d batches were sent and %d came" % (batches, len(kept)))
     for number, batch in enumerate(kept):
