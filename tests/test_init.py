@@ -158,7 +158,7 @@ def test_where_envtool_can_not_come_from(source, here, capsys):
 def test_a_project_without_a_terminal_gets_the_defaults(here, capsys):
     code, out, err = run(capsys, "project", "cats")
     assert code == 0 and not err
-    assert out.startswith("Made cats, 19 files.\n\nNext:\n\ncd cats\n")
+    assert out.startswith("Made cats, 20 files.\n\nNext:\n\ncd cats\n")
     assert sorted(os.listdir(here)) == ["cats"]
     assert (here / "cats/src/cats/train.py").is_file()
 
@@ -186,7 +186,7 @@ def test_a_dry_run_lists_and_writes_nothing(here, capsys):
     arguments = ("project", "cats", "--container", "docker", "--cluster", "--no-notebook")
     code, out, err = run(capsys, *arguments, "--dry-run")
     assert code == 0 and not os.listdir(here)
-    assert err == "21 files; nothing was written\n"
+    assert err == "22 files; nothing was written\n"
     run(capsys, *arguments)
     assert out.split() == [f"cats/{name}" for name in sorted(on_disk("cats"))]
 

@@ -112,7 +112,7 @@ def test_job_scripts_are_right_for_bash():
 @pytest.mark.parametrize("answers", PROJECTS, ids=lambda a: "-".join(str(v) for v in list(a.values())[2:]))
 def test_each_answer_brings_its_files_and_no_others(answers):
     files = rendered("project", answers)
-    assert {"pyproject.toml", "README.md", "envtool.toml", "environment.yml", ".gitignore"} <= set(files)
+    assert {"pyproject.toml", "README.md", "envtool.toml", "environment.yml", ".gitignore", ".gitattributes"} <= set(files)
     assert ("notebooks/tour.ipynb" in files) == answers["notebook"]
     assert (".github/workflows/ci.yml" in files) == (answers["ci"] == "github")
     assert (".gitlab-ci.yml" in files) == (answers["ci"] == "gitlab")

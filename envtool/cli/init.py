@@ -149,7 +149,7 @@ def _asked(question: Question) -> str | bool:
         return click.confirm(question.text, default=question.default, err=True)
     print(f"{question.text}:", file=sys.stderr)
     for choice, words in question.choices.items():
-        print(f"  {choice:<13} {words}" if words != choice else f"  {choice}", file=sys.stderr)
+        print(f"  {choice:<13} {words}", file=sys.stderr)
     return str(click.prompt(" ", question.default, type=click.Choice(list(question.choices)), show_choices=False,
                             prompt_suffix="> ", err=True))  # fmt: skip
 
