@@ -663,7 +663,7 @@ BROKEN = {
         (dying_worker, *HALF),
         (failing_worker, "a DataLoader with 2 workers fails: OSError"),
         (workers_lose_a_batch, "4 batches were sent and 3 came"),
-        (shared_memory_fills_up, "/dev/shm is full: 5 MiB free, and 0 batches came of 4"),
+        (shared_memory_fills_up, "/dev/shm has become too small: 5 MiB free, and 0 batches came of 4"),
         (private_memory, "batch 0 did not come through shared memory"),
         (other_numbers, "batch 0 came with other numbers"),
     ],

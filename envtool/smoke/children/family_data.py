@@ -117,10 +117,11 @@ def shared_memory(context):
         for batch in torch.utils.data.DataLoader(Images(), num_workers=WORKERS, collate_fn=first, timeout=PATIENCE):
             kept.append(batch)  # all of them at once, as prefetching keeps them
     except (RuntimeError, OSError) as error:
-        left = room()
-        if left is not None and left[1] < need // batches:  # a worker may have said so on its stderr only
+        left = room()  # a worker that found it full may have said so on its stderr alone
+        if left is not None and left[1] < need - len(kept) * (need // batches):
             raise Failure(
-                "%s is full: %d MiB free, and %d batches came of %d" % (SHARED, left[1] >> 20, len(kept), batches)
+                "%s has become too small: %d MiB free, and %d batches came of %d"
+                % (SHARED, left[1] >> 20, len(kept), batches)
             )
         raise said_by_workers(error)
     expect(len(kept) == batches, "%d batches were sent and %d came" % (batches, len(kept)))
