@@ -107,6 +107,22 @@ def test_on_one_device_nothing_is_refused(name):
         assert refused(name, f"self 2 {label}", f"other 1 {label}", f"value 0 {label}") == []
 
 
+@pytest.mark.parametrize(
+    ("version", "name", "described", "wrong"),
+    [
+        ((2, 5), "lerp", ["self 1 g", "end 1 g", "weight 0 c"], ["weight"]),
+        ((2, 6), "lerp", ["self 1 g", "end 1 g", "weight 0 c"], []),
+        ((2, 13), "lerp", ["self 1 g", "end 0 c", "weight 0 c"], ["end"]),
+        ((2, 6), "addcmul", ["self 1 g", "tensor1 1 g", "tensor2 0 c"], ["tensor2"]),
+        ((2, 7), "addcmul", ["self 1 g", "tensor1 1 g", "tensor2 0 c"], []),
+        ((2, 13), "addcdiv", ["self 1 g", "tensor1 1 g", "tensor2 0 c"], ["tensor2"]),
+    ],
+)
+def test_what_changed_with_a_release(monkeypatch, version, name, described, wrong):
+    monkeypatch.setattr(rules, "version", version)
+    assert refused(name, *described) == wrong
+
+
 class Func:
     def __init__(self, name):
         self._schema = type("Schema", (), {"name": name})

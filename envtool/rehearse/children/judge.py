@@ -93,6 +93,8 @@ def dispatch(func, args, kwargs):
     there = [o for o in operands if labels.is_accelerator(o.label)]
     if there:
         counts.accelerator += 1
+        if telling.cuda_before_fork:
+            moved(there[0].label)
         wrong = rules.refused(plan.name, operands, labels.is_accelerator, CPU)
         if wrong:
             kinds.mixed(func, plan.name, operands, wrong)

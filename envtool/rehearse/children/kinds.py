@@ -81,6 +81,8 @@ def _names(frame, tensor, address):
             for prefix, module in list(value.named_modules())[:500]:
                 start = "%s.%s" % (name, prefix) if prefix else name
                 shared += ["%s.%s" % (start, path) for path, one in _attributes(module) if labels.key(one) == address]
+        elif isinstance(value, (list, tuple)) and value and isinstance(value[0], torch.Tensor):
+            shared += ["%s[%d]" % (name, n) for n, one in enumerate(value[:64]) if labels.key(one) == address]
         elif name == "self":
             shared += ["%s.%s" % (name, path) for path, one in _attributes(value) if labels.key(one) == address]
     return exact + shared

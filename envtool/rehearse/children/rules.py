@@ -14,16 +14,19 @@ ONE_SCALAR = frozenset(
     ldexp logical_and logical_or logical_xor bitwise_and bitwise_or bitwise_xor bitwise_left_shift bitwise_right_shift
     __and__ __or__ __xor__ __lshift__ __rshift__ __iand__ __ior__ __ixor__ __ilshift__ __irshift__
     eq ne lt le gt ge greater greater_equal less less_equal not_equal xlogy special_xlogy special_xlog1py special_zeta
-    mse_loss smooth_l1_loss huber_loss clamp_min clamp_max dist lerp
+    mse_loss smooth_l1_loss huber_loss clamp_min clamp_max dist
     special_chebyshev_polynomial_t special_chebyshev_polynomial_u special_chebyshev_polynomial_v
     special_chebyshev_polynomial_w special_hermite_polynomial_h special_hermite_polynomial_he
-    special_laguerre_polynomial_l special_legendre_polynomial_p addcmul addcdiv
+    special_laguerre_polynomial_l special_legendre_polynomial_p
     """.split()
 )
 # torch moves CPU operands without dimensions itself.
 ANY_SCALARS = frozenset(["where", "result_type"])
 # A value without dimensions is read; everything else must agree. The name is that of the argument.
 VALUE = {"masked_fill": "value", "fill": "value", "index_fill": "value", "fill_diagonal": "value"}
+# The same since a release of torch: pull requests 141820 and 143264 of pytorch/pytorch. addcdiv still refuses.
+VALUE_SINCE = {"lerp": ("weight", (2, 6)), "addcmul": ("tensor2", (2, 7))}
+version = (2, 13)  # of the torch that runs; set when the rehearsal begins
 # Between devices is what these are for, or they look at nothing but shapes.
 CROSSING = frozenset(
     """
@@ -86,6 +89,9 @@ def refused(name, operands, is_accelerator, cpu):
         return [o for o in here if o.argument not in ("state_steps", "lr", "grad_scale", "found_inf")]
     if name in VALUE:
         return [o for o in here if not (o.argument == VALUE[name] and o.dims == 0)]
+    if name in VALUE_SINCE:
+        free, since = VALUE_SINCE[name]
+        return [o for o in here if not (o.argument == free and o.dims == 0 and version >= since)]
     if name in ANY_SCALARS:
         return [o for o in here if o.dims or o.writes]
     if name in ONE_SCALAR:

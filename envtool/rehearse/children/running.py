@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import re
 import runpy
 import sys
 import threading
@@ -13,13 +14,14 @@ import torch
 import torch.utils.checkpoint
 import torch.utils.data  # noqa: F401 - what is patched must be there
 
-from . import frames, judge, moves, partly, pretend, saving, telling
+from . import frames, judge, moves, partly, pretend, rules, saving, telling
 
 
 def prepare():
     """Put everything in place, once."""
     frames.set_up(os.path.dirname(torch.__file__))
     telling.tell("torch", version=torch.__version__)
+    rules.version = tuple(int(part) for part in re.findall(r"\d+", torch.__version__)[:2])
     _load_compiler()
     moves.install()
     saving.install()
