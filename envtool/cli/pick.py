@@ -243,7 +243,7 @@ def _tell_of_others(spec: Spec, *, here: bool) -> None:
     count = len(spec.course.requirements())
     if count:
         words = "the course's other package" if count == 1 else f"the course's {count} other packages"
-        way = "; `envtool install` brings them, too" if here else ""
+        way = f"; `envtool install` brings {'it' if count == 1 else 'them'}, too" if here else ""
         print(f"not in this line: {words}{way}", file=sys.stderr)
 
 
