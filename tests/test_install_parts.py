@@ -108,6 +108,25 @@ def test_a_folder_that_may_not_be_written(tmp_path):
     tmp_path.chmod(0o755)
 
 
+def test_a_folder_that_may_not_be_written_is_told_to_root_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: path != str(tmp_path))
+    assert f"you may not write to {tmp_path}" in refused("new", tmp_path)
+    assert f"you may not write to {tmp_path}" in refused("deep/down/new", tmp_path)
+
+
+def test_torch_from_a_folder_of_sources_is_left_alone():
+    from dataclasses import replace
+
+    from envtool.cli.install_parts import Subject, compared
+    from envtool.environment import Distribution
+
+    own = Distribution("torch", "2.15.0a0+git1", "/src/pytorch", editable=True)
+    env = replace(environment(torch=("2.15.0a0+git1", "cpu")), distributions=(own,))
+    subject = Subject(read_target("linux-64,py3.12,gpu=none", load()), env, env)
+    with pytest.raises(UsageError, match="installed from a folder of sources"):
+        compared(subject, plan(), ())
+
+
 # ── requirements ─────────────────────────────────────────────────────────────────────────────────
 
 

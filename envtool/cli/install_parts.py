@@ -255,6 +255,7 @@ def compared(subject: Subject, plan: Plan, lines: tuple[Line, ...]) -> tuple[tup
     env = subject.existing
     if env is None:
         return (), {}, True
+    _refuse_sources(env, plan)
     installed = read_installed(env.site_packages)
     builds = tuple(build for build in env.builds if build.location == env.site_packages)
     read = [requirement for line in lines if (requirement := parsed(line)) is not None]
@@ -265,6 +266,15 @@ def compared(subject: Subject, plan: Plan, lines: tuple[Line, ...]) -> tuple[tup
         damaged = ((pin.package, missing_file(installed[pin.package])) for pin in plan.pins)
         found = tuple(Lack(name, f"a file is missing or damaged: {file}", force=True) for name, file in damaged if file)
     return found, {name: one.version for name, one in installed.items()}, opaque
+
+
+def _refuse_sources(env: Environment, plan: Plan) -> None:
+    """Somebody builds PyTorch here: a wheel in its place would not be what they want."""
+    for pin in plan.pins:
+        found = env.distribution(pin.package)
+        if found is not None and found.editable:
+            message = f"{pin.package} {found.version} is installed from a folder of sources, and is left alone"
+            raise UsageError(message, hint="name another folder with --into, or uninstall it first")
 
 
 def job_of(
