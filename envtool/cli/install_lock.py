@@ -211,8 +211,9 @@ def _announce(job: _Job, lost: tuple[str, str] | None) -> None:
     place, target = job.place, job.target
     what = "an environment" if place.there else "a new environment"
     build = f" ({target.build})" if target.build else ""
+    counted = f"{len(target.packages)} package{'s' if len(target.packages) != 1 else ''}"
     lines = [f"Into {place.shown}, {what} from {short(job.asked.lock)}:",
-             f"  {target.target}{build}, {len(target.packages)} packages"
+             f"  {target.target}{build}, {counted}"
              + (f" and {len(job.wheels)} from pip" if job.wheels else "")]  # fmt: skip
     if lost is not None:
         lines.append(f"  {lost[0]}: a file is missing: {lost[1]}")

@@ -79,8 +79,11 @@ def lay_down(work: CondaWork, new: str, final: str, progress: Progress) -> None:
     """Fetch and link everything into the folder ``new``, which will be moved to ``final``."""
     try:
         asyncio.run(_watched(work, new, final, progress))
-    except FAILURES as error:
-        raise conda_explained(str(error), doing="laying down the packages", url=_any_url(work)) from None
+    except BaseException as error:
+        progress.settle()
+        if isinstance(error, FAILURES):
+            raise conda_explained(str(error), doing="laying down the packages", url=_any_url(work)) from None
+        raise
 
 
 async def _watched(work: CondaWork, new: str, final: str, progress: Progress) -> None:
@@ -92,19 +95,20 @@ async def _watched(work: CondaWork, new: str, final: str, progress: Progress) ->
             reporter=progress, alternative_target_prefix=final,
         )
     )  # fmt: skip
-    while not task.done():
-        await asyncio.wait({task}, timeout=0.1)
-        progress.show()
-        silent = progress.silent()
-        if silent is not None:
+    try:
+        while not task.done():
+            await asyncio.wait({task}, timeout=0.1)
+            progress.show()
+            silent = progress.silent()
+            if silent is not None:
+                said = f"nothing came for {silent:.0f} seconds"
+                raise conda_explained(said, doing="the download", package=progress.waiting, url=_any_url(work))
+        await task
+    finally:
+        if not task.done():
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError, *FAILURES):
                 await task
-            raise conda_explained(
-                f"nothing came for {silent:.0f} seconds", doing="the download", package=progress.waiting,
-                url=_any_url(work),
-            )  # fmt: skip
-    await task
 
 
 def _any_url(work: CondaWork) -> str:

@@ -32,7 +32,7 @@ class Progress(InstallerReporter):
         self._names: dict[int, str] = {}
         self._open: dict[int, tuple[str, float]] = {}  # by download: what, and when the last byte came
         self._bytes: dict[int, int] = {}
-        self._linked = self._width = 0
+        self._linked = self._linking = self._width = 0
         self._patience = patience()
         self._shown = 0.0
         self.waiting: str | None = None
@@ -59,9 +59,22 @@ class Progress(InstallerReporter):
         """A download ended."""
         self._open.pop(download_idx, None)
 
+    def on_link_start(self, operation: int, package_name: str) -> int:
+        """A package is about to be laid down."""
+        self._linking += 1
+        return operation
+
     def on_link_complete(self, index: int) -> None:
         """A package is in the environment."""
+        self._linking -= 1
         self._linked += 1
+
+    def settle(self, seconds: float = 0.6) -> None:
+        """After a run was broken off: wait for py-rattler's threads to finish the packages that they are at."""
+        end = time.monotonic() + seconds
+        while self._linking > 0 and time.monotonic() < end:
+            time.sleep(0.02)
+        time.sleep(0.05)
 
     # py-rattler tells these, too; nothing follows from them
 
@@ -92,10 +105,6 @@ class Progress(InstallerReporter):
     def on_unlink_complete(self, index: int) -> None:
         """Not in a new environment."""
         return
-
-    def on_link_start(self, operation: int, package_name: str) -> int:
-        """A package is about to be laid down."""
-        return 0
 
     def on_transaction_operation_complete(self, operation: int) -> None:
         """A package is done."""
