@@ -5,20 +5,16 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from jsonschema import Draft7Validator
 
 from envtool.course import Course, Floors
 from envtool.course.parse import SHOWN, parse
 from envtool.course.places import Places
 from envtool.course.ranges import can_be_met
 from envtool.course.text import to_toml
-from envtool.data import FOLDER
 from envtool.errors import EXIT_USAGE, UsageError
 
-SCHEMA = json.loads((Path(FOLDER) / "schemas" / "envtool-toml.schema.json").read_text(encoding="utf-8"))
 WHOLE = """\
 name = "deep-learning"
 python = ">=3.10,<3.14"
@@ -382,52 +378,3 @@ def test_the_text_is_the_same_each_time_and_names_a_schema_when_told():
     assert to_toml(COURSE) == to_toml(parse(to_toml(COURSE), "x"))
     assert to_toml(COURSE, schema="./s.json").startswith("#:schema ./s.json\n# ")
     assert all(len(line) <= 110 for line in to_toml(COURSE).splitlines())
-
-
-# ── the schema ───────────────────────────────────────────────────────────────────────────────────
-
-
-def toml(text):
-    import sys
-
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    return tomllib.loads(text.removeprefix("\ufeff"))
-
-
-def test_the_schema_is_one_and_tells_every_key():
-    from envtool.course.parse import TABLES, TOP
-
-    Draft7Validator.check_schema(SCHEMA)
-    assert list(SCHEMA["properties"]) == [*[key for key in TOP if key != "links"], *TABLES, "links"]
-    for table, keys in TABLES.items():
-        assert list(SCHEMA["properties"][table]["properties"]) == list(keys)
-
-
-def test_the_schema_tells_the_defaults_of_the_course():
-    empty, told = Course("x"), SCHEMA["properties"]
-    defaults = {"torch": empty.torch, "packages": empty.packages, "platforms": empty.platforms,
-                "variants": empty.variants, "runs-on": empty.runs_on}  # fmt: skip
-    assert {key: tuple(told[key]["default"]) for key in defaults} == defaults
-    assert tuple(told["conda"]["properties"]["channels"]["default"]) == empty.channels
-
-
-# What no schema can say: what depends on another key, and what a version or an address means.
-BEYOND = ("contradict", "twice", "too", "leaves no", "belongs in torch", "conda's name for", "instead", "a range",
-          "write it once", "there is no 'opencv'", "no single line", "can't reach", "not a requirement")  # fmt: skip
-NO_JSON = ("nan", "1979")
-WITHIN = [line for line, words in BAD.items() if not any(w in word for word in words for w in BEYOND)]
-
-
-@pytest.mark.parametrize("line", [line for line in WITHIN if not any(word in line for word in NO_JSON)])
-def test_the_schema_refuses_what_the_parser_refuses(line):
-    assert not Draft7Validator(SCHEMA).is_valid(toml(with_line(line)))
-
-
-@pytest.mark.parametrize(
-    "course", [COURSE, Course("x"), replace(COURSE, pip_packages=("a[b]>1; python_version<'3.12'",))]
-)
-def test_the_schema_takes_what_is_written(course):
-    Draft7Validator(SCHEMA).validate(toml(to_toml(course)))

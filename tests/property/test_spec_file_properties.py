@@ -9,7 +9,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 from test_plan_properties import machines
-from test_spec_file import SCHEMA, toml, wrong
+from test_spec_file import wrong
+from test_spec_file_schema import SCHEMA, toml
 from thoroughness import examples
 
 from envtool.catalog import load
