@@ -1,8 +1,8 @@
 """Everything for this course, with one command: `python3 start.py` (on Windows: `py start.py`).
 
-It puts envtool into the folder .envtool, lets it make the environment .venv that envtool.toml asks for, and adds the
-assignments. Run it again at any time: what is right already stays as it is. With arguments it runs envtool:
-`python3 start.py doctor`.
+It puts envtool into the folder .envtool and lets it make the environment .venv: exactly what the lockfile holds, or what
+envtool.toml asks for where there is no lockfile. Then it adds the assignments. Run it again at any time: what is right
+already stays as it is. With arguments it runs envtool: `python3 start.py doctor`.
 """
 
 import glob
@@ -15,6 +15,7 @@ ENVTOOL = "{{ cookiecutter.envtool }}"  # what pip installs
 EXTRAS = {"catalog": "[catalog,install]", "init": "[init,install]", "lock": "[lock,install]"}
 HERE = os.path.dirname(os.path.abspath(__file__))
 BIN = "Scripts" if os.name == "nt" else "bin"
+LOCKFILE = os.path.join("lockfiles", "pixi.lock")  # all platforms, for CPU and GPU; written by `start.py lock`
 
 
 def main(arguments):
@@ -24,7 +25,10 @@ def main(arguments):
     if arguments:
         sys.exit(subprocess.call([envtool(arguments[0]), *arguments]))
     os.chdir(HERE)
-    run(envtool("install"), "install", "--into", ".venv")
+    if os.path.exists(LOCKFILE):
+        run(envtool("lock"), "install", "--lock", LOCKFILE, "--into", ".venv")
+    else:
+        run(envtool("install"), "install", "--into", ".venv")
     for project in sorted(glob.glob("*/pyproject.toml")):
         add(os.path.dirname(project))
     run(envtool("doctor"), "doctor", "--python", ".venv")
@@ -66,7 +70,9 @@ def works(python):
 
 def add(project):
     """Make the code of an assignment importable; what it needs is in .venv already."""
-    pip = [os.path.join(HERE, ".envtool", BIN, "python"), "-m", "pip", "--python", ".venv"]
+    places = [os.path.join(".venv", *parts) for parts in (("bin", "python"), ("Scripts", "python.exe"), ("python.exe",))]
+    python = next(path for path in places if os.path.exists(path))
+    pip = [os.path.join(HERE, ".envtool", BIN, "python"), "-m", "pip", "--python", python]
     run(*pip, "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--editable", project)
 
 
