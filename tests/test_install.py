@@ -8,6 +8,7 @@ import time
 import pytest
 from install_room import BASE, HAS_UV, TORCH, Room, index_of, picked, wheels_of
 from loopback_wheels import Index
+from test_schemas import validate
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="builds for CUDA are chosen on Linux here")
 CPU = ("--variant", "cpu", "--no-smoke", f"torch=={TORCH}", "torchvision", "torchaudio")
@@ -160,11 +161,13 @@ def test_one_document_on_stdout(room):
     done = room.run("--json", *CPU)
     assert done.code == 0
     document = done.json
-    assert document["schema"] == "envtool.install/1"
+    validate("install", document)
     assert document["environment"]["created"] is True
     assert {c["name"] for c in document["changes"]} >= {"torch", "filelock", "numpy"}
     assert document["download"]["known_bytes"] > 1000
     again = room.run("--json", *CPU).json
+    validate("install", again)
+    validate("install", room.run("--json", "--dry-run", "pandas", *CPU).json)
     assert (again["result"], again["changes"]) == ("nothing-to-do", [])
     refused = room.run("--json", "--into", "/usr")
     assert (refused.code, refused.json["schema"]) == (2, "envtool.error/1")
@@ -175,8 +178,8 @@ def test_a_torch_that_fails_its_test_is_no_success(room):
     """The wheels here are no PyTorch."""
     done = room.run("--json", *[word for word in CPU if word != "--no-smoke"])
     assert done.code == 1
-    assert done.json["result"] == "installed"
-    assert done.json["smoke"]["status"] == "fail"
+    validate("install", done.json)
+    assert (done.json["result"], done.json["smoke"]["status"]) == ("installed", "fail")
     text = room.run("filelock==3.18.0", *[word for word in CPU if word != "--no-smoke"])
     assert text.code == 1
     assert "1 FAILED" in text.out and "source " not in text.out
@@ -337,9 +340,11 @@ def test_passwords_reach_the_index_and_nobody_else(room, tool):
 @pytest.mark.slow
 @pytest.mark.parametrize("tool", TOOLS)
 def test_wheels_are_taken_along_and_make_the_same_environment(room, tool):
-    fetched = room.run("--installer", tool, "--download", "wheels", "pandas", *CPU)
+    fetched = room.run("--installer", tool, "--download", "wheels", "--json", "pandas", *CPU)
     assert fetched.code == 0, fetched.err
+    validate("install", fetched.json)
     manifest = json.loads((room.folder / "wheels" / "envtool-wheelhouse.json").read_text())
+    validate("wheelhouse", manifest)
     names = {wheel["name"]: wheel["version"] for wheel in manifest["wheels"]}
     assert names.keys() >= {"torch", "torchvision", "torchaudio", "pandas", "numpy", "filelock", "pip"}
     assert {wheel["filename"] for wheel in manifest["wheels"]} | {"envtool-wheelhouse.json"} == {

@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 from envtool.catalog import load
 from envtool.environment import Build
 from envtool.errors import ToolError, UsageError
-from envtool.install import space
+from envtool.install import pythons, space
 from envtool.install.compare import at_odds, lacks, markers_of
 from envtool.install.failures import explained, rows, who_wants
 from envtool.install.installed import Installed, missing_file, read_installed
@@ -125,6 +125,33 @@ def test_torch_from_a_folder_of_sources_is_left_alone():
     subject = Subject(read_target("linux-64,py3.12,gpu=none", load()), env, env)
     with pytest.raises(UsageError, match="installed from a folder of sources"):
         compared(subject, plan(), ())
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("3", True),
+        ("3.12", True),
+        ("3.12.4", True),
+        ("3.13t", True),
+        ("python3.12", False),
+        ("./3.12", False),
+        ("2.7", False),
+    ],
+)
+def test_a_version_is_no_path(text, version):
+    assert pythons.is_version(text) is version
+
+
+@POSIX
+def test_a_python_is_found_by_its_version_without_uv(tmp_path, monkeypatch):
+    program = tmp_path / "python3.12"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert pythons.find("3.12.4", None, fetch=True) == str(program)
+    with pytest.raises(UsageError, match="no Python 3.11 was found"):
+        pythons.find("3.11", None, fetch=True)
 
 
 # ── requirements ─────────────────────────────────────────────────────────────────────────────────

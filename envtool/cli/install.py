@@ -208,6 +208,8 @@ def _announce(about: About, job: Job) -> None:
     lines = [f"Into {place.shown}, {what} with Python {about.python_version}:"]
     lines.append(f"  {', '.join(f'{pin.package} {pin.full}' for pin in plan.pins)}")
     lines.append(f"  {build} from {without_secrets(source) if source else usual}")
+    if job.tool.name == "pip" and about.asked.installer is None:
+        lines.append('note: uv does this in a fraction of the time: pip install "envtool[install]"')
     for line in (*lines, *(f"warning: {warning}" for warning in plan.warnings)):
         tell(style().safe(line))
 
