@@ -341,7 +341,9 @@ def test_can_a_specifier_be_met(specifier, possible):
 def test_the_request_of_a_course():
     assert COURSE.request().packages == ("torch>=2.6", "torchvision", "torchaudio")
     assert COURSE.request(("torch==2.8.0",), accelerator="cpu").packages == ("torch==2.8.0",)
-    assert replace(COURSE, packages=("numpy<2", "tqdm")).request().packages[-1] == "numpy<2"
+    assert replace(COURSE, packages=("numpy>=2.1", "tqdm")).request().packages[-1] == "numpy>=2.1"
+    for plain in ("numpy", "numpy<2", "numpy>=1.26"):
+        assert replace(COURSE, packages=(plain, "tqdm")).request().packages == COURSE.torch
     assert COURSE.request(installer="conda").channel is None
     assert replace(COURSE, channels=("bioconda", "conda-forge")).request(installer="conda").channel is None
     assert replace(COURSE, channels=("bioconda",)).request(installer="conda").channel == "bioconda"

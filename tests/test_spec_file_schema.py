@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,6 +35,19 @@ def test_the_schema_is_one_and_tells_every_key():
     assert list(SCHEMA["properties"]) == [*[key for key in TOP if key != "links"], *TABLES, "links"]
     for table, keys in TABLES.items():
         assert list(SCHEMA["properties"][table]["properties"]) == list(keys)
+
+
+def patterns(node):
+    if isinstance(node, dict):
+        yield from [node["pattern"]] if isinstance(node.get("pattern"), str) else []
+        yield from (found for value in node.values() for found in patterns(value))
+
+
+def test_the_patterns_are_those_of_javascript_too():
+    """Editors read them by ECMA 262, where a needless escape is an error."""
+    found = list(patterns(SCHEMA))
+    assert len(found) > 8
+    assert {escaped for pattern in found for escaped in re.findall(r"\\(.)", pattern)} <= set("s.[\\")
 
 
 def test_the_schema_tells_the_defaults_of_the_course():

@@ -234,13 +234,13 @@ def _answer(
     else:
         _show(answer, subject, request, catalog, explain=explain)
         if spec is not None:
-            _tell_of_others(spec, here=not subject.place and request.installer in ("pip", "uv"))
+            _tell_of_others(spec, answer, here=not subject.place and request.installer in ("pip", "uv"))
     return EXIT_OK
 
 
-def _tell_of_others(spec: Spec, *, here: bool) -> None:
+def _tell_of_others(spec: Spec, plan: Plan, *, here: bool) -> None:
     """The line brings torch; a course has more. ``here``: `envtool install` would do what the line does."""
-    count = len(spec.course.requirements())
+    count = len(set(spec.course.requirements()) - set(plan.constraints))
     if count:
         words = "the course's other package" if count == 1 else f"the course's {count} other packages"
         way = f"; `envtool install` brings {'it' if count == 1 else 'them'}, too" if here else ""

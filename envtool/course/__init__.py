@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envtool.fact import Fact, dataclass
-from envtool.spec import CONDA_INSTALLERS, FAMILY, Request
+from envtool.spec import CONDA_INSTALLERS, FAMILY, Request, rules_out_numpy_1
 from envtool.versions import kind_of
 
 if TYPE_CHECKING:
@@ -64,11 +64,10 @@ class Course(Fact):
         return Request(asked, accelerator, variant, installer, channel, include_unverified)
 
     def _numpy_pin(self) -> tuple[str, ...]:
-        """numpy where its version is asked for: an old torch doesn't go with numpy 2."""
-        from packaging.utils import canonicalize_name
-
+        """numpy where 2 or newer is asked for, with which an old torch doesn't go."""
         read = [_requirement(text) for text in self.packages]
-        return tuple(f"numpy{r.specifier}" for r in read if r.specifier and canonicalize_name(r.name) == "numpy")
+        pins = [str(r.specifier) for r in read if r.name.lower() == "numpy"]
+        return tuple(f"numpy{pin}" for pin in pins if rules_out_numpy_1(pin))
 
     def requirements(self) -> tuple[str, ...]:
         """Everything but torch and its companions, by PyPI's names, for pip and uv."""
