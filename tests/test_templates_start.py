@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,31 @@ def test_a_failure_ends_it_with_pips_exit_code(tmp_path):
     done = start(path, "--version")
     assert done.returncode != 0 and "no-such-file.whl" in done.stderr and "Ready" not in done.stdout
     assert not (tmp_path / ".envtool" / "installed.txt").exists()
+
+
+@pytest.mark.parametrize("is_locked", [False, True])
+def test_the_steps_in_their_order(is_locked, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    module = runpy.run_path(str(course(tmp_path, "envtool")), run_name="start")
+    steps = []
+    for name in ("week-1", "assignment", ".venv/bin", "lockfiles", "page"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("week-1/pyproject.toml", "assignment/pyproject.toml", ".venv/bin/python"):
+        (tmp_path / name).touch()
+    if is_locked:
+        (tmp_path / "lockfiles/pixi.lock").touch()
+    globals_of = module["main"].__globals__
+    monkeypatch.setitem(globals_of, "run", lambda *words: steps.append([os.path.basename(words[0]), *words[1:]]))
+    monkeypatch.setitem(globals_of, "envtool", lambda verb: f"envtool for {verb}")
+    module["main"]([])
+    if is_locked:
+        lockfile = os.path.join("lockfiles", "pixi.lock")
+        assert steps.pop(0) == ["envtool for lock", "install", "--lock", lockfile, "--into", ".venv"]
+    else:
+        assert steps.pop(0) == ["envtool for install", "install", "--into", ".venv"]
+    assert [step[-2:] for step in steps[:2]] == [["--editable", "assignment"], ["--editable", "week-1"]]
+    assert all(step[3:5] == ["--python", os.path.join(".venv", "bin/python")] for step in steps[:2])
+    assert steps[2:] == [["envtool for doctor", "doctor", "--python", ".venv"]]
 
 
 @pytest.mark.slow

@@ -1,8 +1,8 @@
 """Everything for this course, with one command: `python3 start.py` (on Windows: `py start.py`).
 
-It puts envtool into the folder .envtool and lets it make the environment .venv: exactly what the lockfile holds, or what
-envtool.toml asks for where there is no lockfile. Then it adds the assignments. Run it again at any time: what is right
-already stays as it is. With arguments it runs envtool: `python3 start.py doctor`.
+It puts envtool into the folder .envtool and lets it make the environment .venv: exactly what the lockfile holds, or
+what envtool.toml asks for where there is no lockfile. Then it adds the assignments. Run it again at any time: what is
+right already stays as it is. With arguments it runs envtool: `python3 start.py doctor`.
 """
 
 import glob
@@ -70,8 +70,8 @@ def works(python):
 
 def add(project):
     """Make the code of an assignment importable; what it needs is in .venv already."""
-    places = [os.path.join(".venv", *parts) for parts in (("bin", "python"), ("Scripts", "python.exe"), ("python.exe",))]
-    python = next(path for path in places if os.path.exists(path))
+    places = ("bin/python", "Scripts/python.exe", "python.exe")  # the last is conda's on Windows
+    python = next(path for path in (os.path.join(".venv", place) for place in places) if os.path.exists(path))
     pip = [os.path.join(HERE, ".envtool", BIN, "python"), "-m", "pip", "--python", python]
     run(*pip, "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--editable", project)
 
