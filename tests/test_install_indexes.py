@@ -51,6 +51,24 @@ def test_uv_takes_the_plans_build_and_the_newest_of_the_rest(two, tmp_path, monk
     assert "filelock" in files
 
 
+def test_uv_is_told_to_trust_what_the_system_trusts(two, tmp_path, monkeypatch):
+    """As pip does by itself. A uv that finds the certificate wrong, until it is told so."""
+    for name in ("UV_SYSTEM_CERTS", "UV_NATIVE_TLS"):
+        monkeypatch.setenv(name, "")  # so that it is taken back after the test
+        monkeypatch.delenv(name)
+    program = tmp_path / "uv"
+    program.write_text(
+        "#!/bin/sh\necho call >> calls\n"
+        'if [ -z "$UV_SYSTEM_CERTS" ]; then echo "error: invalid peer certificate: UnknownIssuer" >&2; exit 2; fi\n'
+        'while [ "$1" != "--output-file" ]; do shift; done\n'
+        'printf \'lock-version = "1.0"\\n\' > "$2"\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    assert solve(Uv(str(program), {}), question(two, BASE), str(tmp_path), print) == ()
+    assert (tmp_path / "calls").read_text().count("call") == 2
+
+
 def test_pip_takes_it_or_says_that_it_cannot(two, tmp_path, monkeypatch):
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)

@@ -150,7 +150,7 @@ def test_a_python_is_found_by_its_version_without_uv(tmp_path, monkeypatch):
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert pythons.find("3.12.4", None, fetch=True) == str(program)
-    with pytest.raises(UsageError, match="no Python 3.11 was found"):
+    with pytest.raises(UsageError, match=r"no Python 3\.11 was found"):
         pythons.find("3.11", None, fetch=True)
 
 

@@ -23,6 +23,7 @@ from envtool.install.transaction import Transaction, transaction
 from envtool.install.uv import Uv
 
 Tell = Callable[[str], None]
+_SYSTEMS_CERTIFICATES = {"UV_SYSTEM_CERTS", "UV_NATIVE_TLS"}  # the second is how uv called it before
 _IN_DOUBT = {"not-there", "no-wheel", "unknown", "missing", "password"}
 
 
@@ -110,6 +111,10 @@ def _run(
     if ran.code == 0:
         return ran
     error = explained(ran, tool.name, doing=doing)
+    if error.name == "certificate" and isinstance(tool, Uv) and not _SYSTEMS_CERTIFICATES & os.environ.keys():
+        # pip and browsers trust what this system trusts; uv does where it is told to, from here on
+        os.environ.update(dict.fromkeys(_SYSTEMS_CERTIFICATES, "1"))
+        return _run(tool, command, question, held, doing=doing, show=show)
     if error.name in _IN_DOUBT and not question.sources.offline:
         asked = trouble(_indexes(question), question.sources.certificates)
         if asked:
