@@ -417,6 +417,39 @@ def test_the_active_venv_is_the_one_that_is_meant(room):
     assert not room.venv.exists()
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--target", "linux-64"),
+        ("--index-url", "ftp://example.org"),
+        ("--pytorch-index-url", "example.org/whl"),
+        ("--find-links", "no-such-folder"),
+        ("--requirements", "no-such-file.txt"),
+        ("pandas!!",),
+        ("torch==x",),
+        ("--into", __file__),
+        ("--into", os.path.dirname(__file__)),
+        ("--into", ""),
+        ("--download", "x", "--into", "y"),
+        ("--download", __file__),
+        ("--python", "no-such-python"),
+        ("--variant", "cpu", "--python", ""),
+        ("--accelerator", "tpu"),
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_command_line_changes_nothing(tmp_path, monkeypatch, capsys, words):
+    from envtool.cli.app import main
+
+    monkeypatch.chdir(tmp_path)
+    for name in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+        monkeypatch.delenv(name, raising=False)
+    assert main(["install", "--no-spec", *words]) == 2
+    told = capsys.readouterr()
+    assert told.out == "" and told.err.startswith("error: ") and "\nhint: " in told.err
+    assert os.listdir(tmp_path) == []
+
+
 def test_its_own_environment_is_refused(room):
     done = room.run("--into", sys.prefix, *CPU)
     assert done.code == 2
