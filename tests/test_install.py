@@ -432,6 +432,7 @@ def test_the_active_venv_is_the_one_that_is_meant(room):
         ("--into", ""),
         ("--download", "x", "--into", "y"),
         ("--download", __file__),
+        ("--download", "x", "--dry-run", "--target", "linux-64,py3.14t,gpu=none"),
         ("--python", "no-such-python"),
         ("--variant", "cpu", "--python", ""),
         ("--accelerator", "tpu"),

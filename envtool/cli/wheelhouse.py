@@ -95,6 +95,9 @@ def _question(
             "wheels for another machine can only be worked out by uv; pip thinks of the machine that it runs on",
             hint='install it: `pip install "envtool[install]"`',
         )
+    if asked.target is not None and isinstance(machine.python, Found) and machine.python.value.abi.endswith("t"):
+        message = "wheels for a free-threaded Python can't be worked out for another machine"
+        raise UsageError(message, hint="run this where that Python is: `envtool install --download DIR --python 3.14t`")
     opaque = next((line for line in wanted.lines if line.name is None), None)
     if opaque is not None:
         message = f"{opaque.place}: {opaque.text!r} can't be put into a folder of wheels"
@@ -143,6 +146,7 @@ def _fetch(
     from envtool.cli.install import tell
     from envtool.install.failures import explained
     from envtool.install.pip import Pip
+    from envtool.install.place import python_in
     from envtool.install.space import check_room, size_of
     from envtool.install.tool import run
     from envtool.install.uv import Uv
@@ -150,7 +154,7 @@ def _fetch(
     from envtool.shell import shell_line
 
     pip = tool if isinstance(tool, Pip) else Pip(tool.environ)
-    candidates = [sys.executable, base.executable, os.path.join(temporary, "env", "bin", "python")]
+    candidates = [sys.executable, base.executable, python_in(os.path.join(temporary, "env"))]
     python = find_pip(candidates, tool if isinstance(tool, Uv) else None, temporary)
     line = fetch(pip, python, question, packages, folder, temporary)
     size = size_of(packages)
