@@ -77,8 +77,8 @@ def add(project):
 
 
 def run(*command):
-    """Run a program; where it fails, this ends with its exit code."""
-    code = subprocess.call(command)
+    """Run a program in the folder of the course; where it fails, this ends with its exit code."""
+    code = subprocess.call(command, cwd=HERE)
     if code != 0:
         sys.exit(code)
 
