@@ -120,6 +120,7 @@ def _made_for(asked: Asked, question: Question, machine: Machine) -> str:
 def _solved(tool: Uv | Pip, question: Question, base: Environment, temporary: str) -> tuple[Package, ...]:
     """Every wheel. pip needs an environment to think in."""
     from envtool.cli.install import tell
+    from envtool.install.failures import explained
     from envtool.install.pip import Pip
     from envtool.install.place import python_in
     from envtool.install.tool import run
@@ -129,7 +130,9 @@ def _solved(tool: Uv | Pip, question: Question, base: Environment, temporary: st
     if isinstance(tool, Pip):
         place = os.path.join(temporary, "env")
         for step in tool.make(place, base.executable, question.sources):
-            run(step, show=False)
+            ran = run(step, show=False)
+            if ran.code != 0:
+                raise explained(ran, "pip", doing="making an environment to work in")
         question = replace(question, python=python_in(place))
     return solve(tool, question, temporary, tell)
 
