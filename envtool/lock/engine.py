@@ -15,7 +15,7 @@ from envtool.fact import Fact, dataclass
 from envtool.lock.channels import short
 from envtool.lock.cutoff import cutoff
 from envtool.lock.model import LockedPackage, VirtualPackage
-from envtool.lock.network import channel_client, way_on, without_tokens
+from envtool.lock.network import channel_client, index_cache, told_why, way_on, without_tokens
 from envtool.lock.offers import FAMILY, Offer, offer
 from envtool.lock.records import generic, locked_package, record_of
 from envtool.lock.request import LockRequest
@@ -56,8 +56,9 @@ class Engine:
         action: Literal["force-cache-only", "cache-or-fetch"] = "force-cache-only" if offline else "cache-or-fetch"
         remote = any(not channel.startswith("file:") for channel in self._channels)
         self._gateway = Gateway(
-            default_config=SourceConfig(cache_action=action), client=channel_client() if remote else None
+            index_cache(), SourceConfig(cache_action=action), client=channel_client() if remote else None
         )
+        self._alone = asyncio.Lock()
         self._seats = asyncio.Semaphore(cores())
         self._answers: dict[Job, asyncio.Task[Answer]] = {}
 
@@ -68,9 +69,9 @@ class Engine:
 
     async def _offers(self, subdir: str) -> tuple[Offer, ...]:
         try:
-            result = await self._gateway.query(
+            result = await told_why(lambda: self._gateway.query(
                 self._channels, _platforms(subdir), list(FAMILY), recursive=False, channel_relations="disabled"
-            )
+            ), self._alone)  # fmt: skip
         except UNREADABLE as error:
             raise unread(error, self._channels) from None
         return tuple({
@@ -97,13 +98,13 @@ class Engine:
         specs: list[MatchSpec | str] = [match_spec(spec) for spec in job.specs]
         async with self._seats:
             try:
-                records = await solve(
+                records = await told_why(lambda: solve(
                     self._channels, specs, self._gateway, _platforms(job.subdir),
                     pinned_packages=[record_of(package) for package in job.pinned],
                     locked_packages=[record_of(package) for package in job.favored],
                     virtual_packages=[generic(virtual) for virtual in job.virtual],
                     exclude_newer=self._cutoff, channel_relations="disabled",
-                )  # fmt: skip
+                ), self._alone)  # fmt: skip
             except SolverError as error:
                 return Unsolvable(_reason(str(error)))
             except UNREADABLE as error:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from envtool.errors import UsageError
 from envtool.lock.model import LockedTarget
 
 if TYPE_CHECKING:
+    import asyncio
+    from pathlib import Path
+
     from rattler import Client
+
+T = TypeVar("T")
 
 _TOKEN = re.compile(r"/t/[^/\s]+(?=/|\s|$)")
 _PASSWORD = re.compile(r"(?<=://)[^/\s@]+@")
@@ -63,6 +68,25 @@ def timeout() -> int:
     """The seconds that a request may take."""
     given = os.environ.get(_TIMEOUT, "")
     return max(1, int(given)) if given.isdecimal() else _SECONDS
+
+
+async def told_why(ask: Callable[[], Awaitable[T]], alone: asyncio.Lock) -> T:
+    """The answer. Of all who wait for one request that fails, py-rattler tells one why; the others ask again."""
+    try:
+        return await ask()
+    except Exception as error:
+        if "coalesced" not in str(error):
+            raise
+    async with alone:
+        return await ask()
+
+
+def index_cache() -> Path | None:
+    """Where indexes are kept, if that was named; py-rattler's Gateway reads the variable no more than its default."""
+    from pathlib import Path
+
+    named = os.environ.get("RATTLER_CACHE_DIR")
+    return Path(named) / "repodata" if named else None
 
 
 def channel_client() -> Client:

@@ -7,12 +7,13 @@ import tempfile
 from collections.abc import Iterator, Mapping
 
 from rattler import Client, Gateway, SourceConfig, Subdir
+from rattler.repo_data.gateway import GatewayQueryResult
 
 from envtool.errors import ToolError
 from envtool.lock.channels import public, short
 from envtool.lock.engine import UNREADABLE, unread
 from envtool.lock.model import LockedPackage, LockedTarget, LockedWheel, Lockfile
-from envtool.lock.network import channel_client
+from envtool.lock.network import channel_client, index_cache, told_why
 from envtool.lock.records import locked_package
 
 Records = Mapping[str, LockedPackage | None]  # by address; None: without a hash in the channel's index
@@ -40,18 +41,24 @@ async def _records(
     remote = any(not place.startswith("file:") for place in places)
     config = SourceConfig(cache_action="force-cache-only" if offline else "cache-or-fetch")
     client: Client | None = channel_client() if remote else None
-    gateway = Gateway(default_config=config, client=client)
-    subdirs = sorted({package.subdir for package in packages} | {"noarch"})
-    names = sorted({package.name for package in packages})
+    gateway = Gateway(index_cache(), config, client=client)
+    names: dict[str, list[str]] = {}
+    for package in packages:
+        names.setdefault(package.subdir, []).append(package.name)
+    alone = asyncio.Lock()
+
+    async def asked(subdir: str, some: list[str]) -> GatewayQueryResult:
+        return await told_why(lambda: gateway.query(
+            places, [Subdir(subdir)], sorted(set(some)), recursive=False, channel_relations="disabled"
+        ), alone)  # fmt: skip
+
     try:
-        found = await gateway.query(
-            places, [Subdir(subdir) for subdir in subdirs], list(names), recursive=False, channel_relations="disabled"
-        )
+        found = await asyncio.gather(*(asked(subdir, some) for subdir, some in names.items()))
     except UNREADABLE as error:
         raise unread(error, places) from None
     wanted = {package.url for package in packages}
     records: dict[str, LockedPackage | None] = {}
-    for record in (one for part in found.repodata for one in part):
+    for record in (one for result in found for part in result.repodata for one in part):
         url = public(record.url, back)
         if url in wanted:
             try:
