@@ -20,7 +20,13 @@ def solved(
     task: Task, load: Callable[[], Catalog], mirrors: Mapping[str, str], tell: Tell, *, offline: bool = False
 ) -> Outcome:
     """Solve every target of a task; one that has no answer doesn't hide the others."""
-    return asyncio.run(_solved(task, load, mirrors, tell, offline=offline))
+    found: list[Outcome] = []
+
+    async def run() -> None:  # asyncio writes out the result of what it runs, in an error that it drops: let it be None
+        found.append(await _solved(task, load, mirrors, tell, offline=offline))
+
+    asyncio.run(run())
+    return found[0]
 
 
 async def _solved(

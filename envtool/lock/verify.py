@@ -19,6 +19,7 @@ def match_spec(text: str) -> MatchSpec:
     return MatchSpec(text, strict=False)
 
 
+@lru_cache(maxsize=65536)
 def spec_name(spec: str) -> str:
     """The package that a requirement speaks of: "numpy" of "numpy>=1.26", "conda-forge::numpy" and "numpy[build=x]"."""
     match = _NAME.match(spec.strip())
@@ -80,4 +81,9 @@ def _told(record: PackageRecord) -> str:
 
 
 def _virtual(virtual: VirtualPackage, subdir: str) -> PackageRecord:
-    return PackageRecord(virtual.name, virtual.version, BuildString.new_unchecked(virtual.build), 0, subdir)
+    return _record(virtual.name, virtual.version, virtual.build, 0, subdir)
+
+
+@lru_cache(maxsize=16384)
+def _record(name: str, version: str, build: str, number: int, subdir: str) -> PackageRecord:
+    return PackageRecord(name, version, BuildString.new_unchecked(build), number, subdir)
