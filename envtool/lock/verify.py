@@ -40,12 +40,8 @@ def _problems(locked: LockedTarget) -> Iterator[str]:
     for package in locked.packages:
         if package.subdir not in {locked.target.subdir, "noarch"}:
             yield f"{package.name} is for {package.subdir}"
-        records[package.name] = PackageRecord(
-            package.name,
-            package.version,
-            BuildString.new_unchecked(package.build),
-            package.build_number,
-            package.subdir,
+        records[package.name] = _record(
+            package.name, package.version, package.build, package.build_number, package.subdir
         )
     for spec in locked.specs:
         yield from _unmet(spec, records, "the spec")
