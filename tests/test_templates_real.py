@@ -154,6 +154,18 @@ CAUSES = [
     ("cpu build", "version.cuda = None", {}, "is built for the CPU only"),
     ("hidden", "version.cuda = '12.6'", {"CUDA_VISIBLE_DEVICES": ""}, "CUDA_VISIBLE_DEVICES hides every GPU"),
     ("in a job", "version.cuda = '12.6'", {"SLURM_JOB_ID": "7"}, "this job has no GPU"),
+    (
+        "in a job on a node with GPUs",
+        "version.cuda = '12.6'",
+        {"SLURM_JOB_ID": "7", "DRIVER": "1"},
+        "this job has no GPU",
+    ),
+    (
+        "in a job with a GPU",
+        "version.cuda = '12.6'",
+        {"SLURM_JOB_ID": "7", "SLURM_JOB_GPUS": "0", "DRIVER": "1"},
+        "PyTorch says: ",
+    ),
     ("on a login node", "version.cuda = '12.6'", {"PATH": "slurm"}, "looks like a login node"),
     ("in a container", "version.cuda = '12.6'", {"CONTAINER": "1"}, "this container has no GPU"),
     ("no driver", "version.cuda = '12.6'", {}, "there is no NVIDIA driver"),
@@ -167,9 +179,10 @@ import json, os, sys, torch
 from cats.device import why_not
 said = []
 exists = os.path.exists
-os.path.exists = lambda path: "CONTAINER" in os.environ if path == "/.dockerenv" else exists(path)
+pretended = {{"/.dockerenv": "CONTAINER", "/proc/driver/nvidia/version": "DRIVER"}}
+os.path.exists = lambda path: pretended[path] in os.environ if path in pretended else exists(path)
 for setting, env in {rows}:
-    for name in ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID", "CONTAINER", "COLAB_RELEASE_TAG"):
+    for name in ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID", "SLURM_JOB_GPUS", "CONTAINER", "DRIVER", "COLAB_RELEASE_TAG"):
         os.environ.pop(name, None)
     os.environ.update(env)
     exec("torch." + setting)
@@ -180,8 +193,6 @@ json.dump(said, sys.stdout)
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the causes are those of Linux")
 def test_the_cause_is_named(installed, python, tmp_path):
-    if os.path.exists("/proc/driver/nvidia/version"):
-        pytest.skip("there is an NVIDIA driver")
     (tmp_path / "sbatch").write_text("#!/bin/sh\n")
     (tmp_path / "sbatch").chmod(0o755)
     rows = [

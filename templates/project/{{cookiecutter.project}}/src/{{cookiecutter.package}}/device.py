@@ -70,6 +70,7 @@ def why_no_cuda():
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "all").strip()
     nvidia = os.path.exists("/proc/driver/nvidia/version") or shutil.which("nvidia-smi")
     driver = nvidia or torch.version.hip  # AMD's is part of Linux
+    granted = any(name in os.environ for name in ("SLURM_JOB_GPUS", "SLURM_STEP_GPUS"))
     reasons = [
         (sys.platform == "darwin", 'a Mac has no CUDA. Use "mps".'),
         (
@@ -81,11 +82,11 @@ def why_no_cuda():
             f"this PyTorch ({torch.__version__}) is built for the CPU only. "
             "Install a CUDA build: `envtool pick --accelerator cuda` prints the command.",
         ),
-        (hidden in ("", "-1"), "the variable CUDA_VISIBLE_DEVICES hides every GPU. Unset it."),
         (
-            "SLURM_JOB_ID" in os.environ and not driver,
+            "SLURM_JOB_ID" in os.environ and not (driver and granted),
             "this job has no GPU. Ask for one: `#SBATCH --gpus=1`.",
         ),
+        (hidden in ("", "-1"), "the variable CUDA_VISIBLE_DEVICES hides every GPU. Unset it."),
         (
             shutil.which("sbatch") and not driver,
             "this looks like a login node, which has no GPU. Start a job with `sbatch`.",
