@@ -19,13 +19,31 @@ SHOWN = {"pass": "passes", "skip": "skipped", "warn": "warns", "fail": "**fails*
 
 
 def run(python, options):
-    """One run's document."""
+    """One run's document; None where there is none."""
     command = [sys.executable, "-m", "envtool", "smoke", "--python", python, "--json", *options]
     done = subprocess.run(command, capture_output=True, text=True)
     try:
-        return json.loads(done.stdout)
-    except ValueError:
-        sys.exit(f"{python}: no document, exit code {done.returncode}\n{done.stderr[-2000:]}")
+        document = json.loads(done.stdout)
+        failed = [verdict["code"] for verdict in document["verdicts"] if verdict["status"] == "fail"]
+    except (ValueError, KeyError):
+        print(f"{python}: no verdicts, exit code {done.returncode}: {done.stderr[-1000:]}", file=sys.stderr)
+        return None
+    print(f"torch {document['torch']}: {document['seconds']:.0f} s, failed: {failed}", file=sys.stderr, flush=True)
+    return document
+
+
+def rounds_of(pythons, rounds, options):
+    """The documents of each interpreter; they take turns, so that a busy hour hits all of them alike."""
+    found = {python: [] for python in pythons}
+    for _ in range(rounds):
+        for python in pythons:
+            document = run(python, options)
+            if document is not None:
+                found[python].append(document)
+    missing = [python for python in pythons if not found[python]]
+    if missing:
+        sys.exit("no verdicts at all from " + ", ".join(missing))
+    return found
 
 
 def python_version(python):
@@ -36,21 +54,13 @@ def python_version(python):
 class Column:
     """One interpreter: its torch, and how each test ended in every round."""
 
-    def __init__(self, python, rounds, options):
+    def __init__(self, python, documents):
         self.version = python_version(python)
-        self.documents = []
-        for number in range(rounds):
-            document = run(python, options)
-            self.documents.append(document)
-            failed = [v["code"] for v in document["verdicts"] if v["status"] == "fail"]
-            print(
-                f"torch {document['torch']}, round {number + 1}: {document['seconds']:.0f} s, failed: {failed}",
-                file=sys.stderr,
-            )
-        self.torch = self.documents[-1]["torch"]
-        self.seconds = statistics.median(document["seconds"] for document in self.documents)
+        self.documents = documents
+        self.torch = documents[-1]["torch"]
+        self.seconds = statistics.median(document["seconds"] for document in documents)
         self.verdicts = {}
-        for document in self.documents:
+        for document in documents:
             for verdict in document["verdicts"]:
                 self.verdicts.setdefault(verdict["code"], []).append(verdict)
 
@@ -94,7 +104,7 @@ def seconds(value):
     return "under 1" if value < 1 else f"{value:.0f}"
 
 
-def render(columns, rounds):
+def render(columns):
     codes = list(dict.fromkeys(code for column in columns for code in column.verdicts))
     heads = [f"torch {column.torch}, Python {column.version}" for column in columns]
     notes = Notes()
@@ -105,7 +115,9 @@ def render(columns, rounds):
     yield GENERATED
     yield ""
     yield f"Made by `python scripts/run_smoke_matrix.py` on {datetime.date.today()}: {sys.platform}, {os.cpu_count()} cores,"
-    yield f"device {', '.join(sorted({str(d['device']) for c in columns for d in c.documents}))}, {rounds} rounds each."
+    devices = sorted({str(document["device"]) for column in columns for document in column.documents})
+    rounds = sorted({len(column.documents) for column in columns})
+    yield f"device {', '.join(devices)}; rounds: {' to '.join(str(count) for count in rounds)}."
     yield ""
     yield from table(cells)
     yield ""
@@ -126,8 +138,9 @@ def main():
     parser.add_argument("--write", metavar="FILE", help="the page to write; without it, stdout")
     arguments = parser.parse_args()
     options = [part for name in arguments.only for part in ("--only", name)]
-    columns = [Column(python, arguments.rounds, options) for python in arguments.python]
-    text = "\n".join(render(columns, arguments.rounds)) + "\n"
+    documents = rounds_of(arguments.python, arguments.rounds, options)
+    columns = [Column(python, documents[python]) for python in arguments.python]
+    text = "\n".join(render(columns)) + "\n"
     if not arguments.write:
         print(text, end="")
         return
