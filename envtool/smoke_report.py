@@ -47,6 +47,7 @@ class SmokeReport(Fact):
     device_name: str | None = None
     accelerators: tuple[str, ...] = ()
     reasons: dict[str, str] = field(default_factory=dict)  # why a kind of accelerator can't be used
+    chosen_by: str = ""  # why this Python: --python, the active environment, or PATH
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:

@@ -73,6 +73,8 @@ def command(
 
 def tested(python: str | None, device: str, *, quick: bool, only: tuple[str, ...], timeout: float) -> SmokeReport:
     """The report on the Python that ``python`` names, or on the one that a user would mean."""
+    from dataclasses import replace
+
     from envtool.probe.host import LiveHost
     from envtool.probe.interpreter import choose_interpreter
     from envtool.smoke import run
@@ -83,11 +85,12 @@ def tested(python: str | None, device: str, *, quick: bool, only: tuple[str, ...
     choice = choose_interpreter(host, python)
     progress = Progress()
     try:
-        return run(
+        report = run(
             choice.executable, device=device, quick=quick, only=only, timeout=timeout, on_event=progress.listener
         )
     finally:
         progress.clear()
+    return replace(report, chosen_by=choice.chosen_by)
 
 
 class Progress:

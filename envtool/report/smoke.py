@@ -35,6 +35,7 @@ def smoke_to_json(report: SmokeReport) -> dict[str, Json]:
         "schema": SCHEMA,
         "status": report.status.value,
         "python": report.python,
+        "chosen_by": report.chosen_by or None,
         "torch": report.torch,
         "device": report.device,
         "device_name": report.device_name,
@@ -103,7 +104,9 @@ def render(report: SmokeReport, style: Style, *, everything: bool = False) -> st
 
 def _head(report: SmokeReport, width: int) -> str:
     torch = f"torch {report.torch}" if report.torch else "torch does not import"
-    rows = [hanging("Python   ", report.python, width), hanging("PyTorch  ", torch, width)]
+    why = f", {report.chosen_by}" if report.chosen_by.startswith("the ") else f" ({report.chosen_by})"
+    python = report.python + (why if report.chosen_by else "")
+    rows = [hanging("Python   ", python, width), hanging("PyTorch  ", torch, width)]
     return "\n".join([*rows, hanging("Device   ", device_line(report), width)])
 
 

@@ -274,7 +274,7 @@ class Run:
         return {test.code: "skip" for test in tests}
 
     def ended(self, message):
-        self.failed += message["status"] == "fail"
+        self.failed += message.get("status") == "fail"
         self.tell(dict(message, event="end"))
 
     def start(self, batch):
