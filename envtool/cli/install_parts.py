@@ -55,8 +55,10 @@ class Subject(Fact):
 
 def wanted_of(asked: Asked, spec: Spec | None) -> Wanted:
     """Read all that is asked for; UsageError where some of it can't be read."""
+    from pathlib import Path
+
     from envtool.install.keep import split_specs
-    from envtool.install.requirements import named, read_files, torch_specs
+    from envtool.install.requirements import Line, named, read_files, torch_specs
     from envtool.spec import Request, read
 
     own, others = split_specs(asked.specs)
@@ -69,8 +71,9 @@ def wanted_of(asked: Asked, spec: Spec | None) -> Wanted:
         request = spec.course.request(
             packages, accelerator=asked.accelerator, variant=asked.variant, include_unverified=asked.include_unverified
         )
-        extra += spec.course.requirements()
-        lines += named(spec.course.requirements(), spec.path)
+        # as an address: a requirements file takes a path apart at its spaces
+        extra += (*spec.course.requirements(), *(f"-e {Path(folder).as_uri()}" for folder in spec.folders))
+        lines += (*named(spec.course.requirements(), spec.path), *(Line(f"-e {folder}", spec.path) for folder in spec.folders))
     read(request.packages, request.variant, request.installer)
     return Wanted(request, lines, tuple(map(os.path.abspath, asked.requirements)), extra)
 
@@ -250,13 +253,14 @@ def compared(subject: Subject, plan: Plan, lines: tuple[Line, ...]) -> tuple[tup
 
     from envtool.install.compare import Lack, lacks, markers_of
     from envtool.install.installed import missing_file, read_installed
-    from envtool.install.requirements import parsed
+    from envtool.install.requirements import of_installed, parsed
 
     env = subject.existing
     if env is None:
         return (), {}, True
     _refuse_sources(env, plan)
     installed = read_installed(env.site_packages)
+    lines = of_installed(lines, {one.editable: one.name for one in installed.values() if one.editable})
     builds = tuple(build for build in env.builds if build.location == env.site_packages)
     read = [requirement for line in lines if (requirement := parsed(line)) is not None]
     opaque = len(read) < len(lines) or any(requirement.url for requirement in read)
@@ -317,7 +321,7 @@ def _has_pip(sources: Sources) -> bool:
 
 def in_words(error: InstallError, lines: tuple[Line, ...]) -> InstallError:
     """A conflict with the lines that it comes from, if they are of those that were asked for."""
-    from envtool.install.failures import InstallError, who_wants
+    from envtool.install.failures import who_wants
 
     wishes = who_wants(error.said) if error.name == "conflict" else ()
     if not wishes:
@@ -326,8 +330,7 @@ def in_words(error: InstallError, lines: tuple[Line, ...]) -> InstallError:
     told = [
         f"{name} ({places[name]}) wants {wish}" if name in places else f"{name} wants {wish}" for name, wish in wishes
     ]
-    message = f"{error.message}: {'; '.join(told)}"
-    return InstallError(error.name, message, hint=str(error.hint), details=error.details, code=error.exit_code)
+    return error.told(message=f"{error.message}: {'; '.join(told)}")
 
 
 def activation(path: str, active: bool) -> str | None:

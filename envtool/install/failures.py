@@ -44,6 +44,19 @@ class InstallError(EnvtoolError):
         self.exit_code = code
         self.said = said
 
+    def told(
+        self, *, message: str | None = None, hint: str | None = None, details: tuple[str, ...] | None = None
+    ) -> InstallError:
+        """The same failure in other words."""
+        return InstallError(
+            self.name,
+            message or self.message,
+            hint=hint or str(self.hint),
+            details=self.details if details is None else details,
+            code=self.exit_code,
+            said=self.said,
+        )
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Failure(Fact):

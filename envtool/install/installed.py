@@ -17,6 +17,7 @@ class Installed(Fact):
     requires: tuple[str, ...]
     folder: str  # of its metadata
     copies: int = 1
+    editable: str | None = None  # the folder of sources that it is installed from, as it stands
 
 
 def read_installed(site_packages: str | None) -> dict[str, Installed]:
@@ -36,8 +37,25 @@ def read_installed(site_packages: str | None) -> dict[str, Installed]:
         key = canonicalize_name(name)
         folder = str(getattr(one, "_path", site_packages))
         copies = found[key].copies + 1 if key in found else 1
-        found[key] = Installed(key, metadata["Version"] or "", tuple(one.requires or ()), folder, copies)
+        requires, sources = tuple(one.requires or ()), _sources(one.read_text("direct_url.json"))
+        found[key] = Installed(key, metadata["Version"] or "", requires, folder, copies, sources)
     return found
+
+
+def _sources(direct_url: str | None) -> str | None:
+    """The folder of an editable installation, by what pip and uv write down of it (PEP 610)."""
+    if direct_url is None:
+        return None
+    import json
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    try:
+        told = json.loads(direct_url)
+        editable = told["dir_info"].get("editable", False)
+        return os.path.realpath(url2pathname(urlsplit(told["url"]).path)) if editable else None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def missing_file(installed: Installed) -> str | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from envtool.errors import UsageError
@@ -54,6 +55,16 @@ def named(texts: tuple[str, ...], file: str | None = None) -> tuple[Line, ...]:
         if line.name is None:
             raise UsageError(f"{line.text!r} is not a requirement", hint="write it as in 'torch==2.8.0' or pandas")
     return lines
+
+
+def of_installed(lines: tuple[Line, ...], editable: Mapping[str, str]) -> tuple[Line, ...]:
+    """The lines, a folder that is installed as it stands by its distribution's name. ``editable``: names by folder."""
+    found = []
+    for line in lines:
+        folder = os.path.realpath(line.text[3:]) if line.text.startswith("-e ") and line.name is None else ""
+        name = editable.get(folder)
+        found.append(replace(line, text=name, name=name) if name else line)
+    return tuple(found)
 
 
 def torch_specs(lines: tuple[Line, ...]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from envtool.errors import EXIT_TOOL, ToolError
+from envtool.errors import ToolError
 from envtool.fact import Fact
 from envtool.install import space
 from envtool.install.ask import trouble, with_sizes
@@ -120,10 +120,9 @@ def _run(
         if asked:
             other = explained(Ran(1, asked), tool.name, doing=doing)
             if other.name != "unknown":
-                hint = str(other.hint)
-                error = InstallError(other.name, other.message, hint=hint, details=error.details, code=EXIT_TOOL)
+                error = other.told(details=error.details)
     if show:  # the tool's words have been read already
-        error = InstallError(error.name, error.message, hint=str(error.hint), details=(), code=error.exit_code)
+        error = error.told(details=())
     raise _with_way_on(error, question)
 
 
@@ -140,7 +139,7 @@ def _with_way_on(error: InstallError, question: Question) -> InstallError:
             return error
         places = " or ".join(map(without_secrets, _indexes(question))) or "the package index"
         message = error.message.replace("from there", f"from {places}")
-        return InstallError(error.name, message, hint=str(error.hint), details=error.details, code=error.exit_code)
+        return error.told(message=message)
     there = [name for folder in question.sources.find_links for name in _torches(folder)]
     pin = question.plan.pins[0]
     message = f"{', '.join(question.sources.find_links)} holds no {_what(error, question)}"
@@ -148,7 +147,7 @@ def _with_way_on(error: InstallError, question: Question) -> InstallError:
     if there and f"torch-{pin.full}" not in " ".join(there):
         version = there[-1].split("-")[1]
         hint = f"ask for the torch that is there: `envtool install torch=={version}`"
-    return InstallError(error.name, message, hint=hint, details=(*there, *error.details), code=error.exit_code)
+    return error.told(message=message, hint=hint, details=(*there, *error.details))
 
 
 def _what(error: InstallError, question: Question) -> str:
