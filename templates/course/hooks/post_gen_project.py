@@ -20,7 +20,7 @@ for folder, _, names in os.walk(".", topdown=False):
         path = os.path.join(folder, name)
         with open(path, "rb") as file:
             wanted = bool(file.read().strip())
-        if not wanted:
+        if not wanted or name.endswith(".pyc"):
             os.remove(path)
     if not os.listdir(folder):
         os.rmdir(folder)

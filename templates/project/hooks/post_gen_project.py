@@ -1,4 +1,4 @@
-"""A file that renders to nothing isn't wanted: it goes, and so does a folder that is left empty."""
+"""A file that renders to nothing isn't wanted: it goes, with what Python compiled, and so does a folder left empty."""
 
 import os
 
@@ -7,7 +7,7 @@ for folder, _, names in os.walk(".", topdown=False):
         path = os.path.join(folder, name)
         with open(path, "rb") as file:
             wanted = bool(file.read().strip())
-        if not wanted:
+        if not wanted or name.endswith(".pyc"):
             os.remove(path)
     if not os.listdir(folder):
         os.rmdir(folder)
