@@ -23,6 +23,7 @@ EXAMPLE = Course(
     torch=("torch>=2.6", "torchvision", "torchaudio"),
     packages=("numpy", "matplotlib", "opencv"),
     runs_on=("laptop", "colab", "cluster:generic"),
+    editable=(".",),
     pip_names=(("opencv", "opencv-python"),),
     gpu=Floors(8, (7, 0), "525.60.13"),
     links=(("course", "https://example.org/deep-learning"),),

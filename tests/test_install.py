@@ -390,7 +390,7 @@ def test_wheels_for_another_machine(room):
     assert (room.folder / "usb" / f"torch-{TORCH}-cp312-cp312-win_amd64.whl").exists()
     here = Room(room.folder).run("--no-smoke", "--find-links", "usb")
     assert here.code == 3
-    assert "does not suit here" in here.err
+    assert "does not suit here: its wheels are for windows on x86_64" in here.err
     target.close()
 
 
@@ -466,3 +466,46 @@ def test_the_course_of_the_folder_is_what_is_installed(room):
     assert done.code == 0, done.err
     assert room.version("pandas") == "2.3.0"
     assert "nothing: all of it" in room.run("--spec", "envtool.toml", "--no-smoke").out
+
+
+# A project that builds itself, so that no build backend is to be fetched.
+BACKEND = """
+import os, zipfile
+INFO = "shapes-1.0.dist-info"
+def _wheel(folder):
+    name = "shapes-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(os.path.join(folder, name), "w") as wheel:
+        wheel.writestr("_shapes.pth", os.path.join(os.getcwd(), "src"))
+        wheel.writestr(INFO + "/METADATA", "Metadata-Version: 2.1\\nName: shapes\\nVersion: 1.0\\n")
+        wheel.writestr(INFO + "/WHEEL", "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr(INFO + "/RECORD", "_shapes.pth,,\\n%s/METADATA,,\\n%s/WHEEL,,\\n%s/RECORD,,\\n" % (INFO, INFO, INFO))
+    return name
+def build_editable(folder, config_settings=None, metadata_directory=None):
+    return _wheel(folder)
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    return _wheel(folder)
+"""
+
+
+@pytest.mark.parametrize("tool", ["uv", pytest.param("pip", marks=pytest.mark.slow)])
+def test_the_course_s_own_folder_is_installed_as_it_stands(room, tool):
+    if tool == "uv" and not HAS_UV:
+        pytest.skip("no uv here")
+    project = room.folder / "my course"
+    (project / "src").mkdir(parents=True)
+    (project / "build_it.py").write_text(BACKEND)
+    (project / "src" / "shapes.py").write_text("__version__ = 'one'\n")
+    (project / "pyproject.toml").write_text(
+        '[project]\nname = "shapes"\nversion = "1.0"\n'
+        '[build-system]\nrequires = []\nbuild-backend = "build_it"\nbackend-path = ["."]\n'
+    )
+    (project / "envtool.toml").write_text(
+        f'name = "shapes"\ntorch = ["torch=={TORCH}"]\nvariants = ["cpu"]\n[pip]\neditable = ["."]\n'
+    )
+    words = ("--spec", "my course/envtool.toml", "--no-smoke", "--installer", tool)
+    done = room.run(*words)
+    assert done.code == 0, done.err
+    assert room.version("shapes") == "one"
+    (project / "src" / "shapes.py").write_text("__version__ = 'two'\n")
+    assert room.version("shapes") == "two"
+    assert "nothing: all of it" in room.run(*words).out  # told by its files, without asking an index

@@ -29,6 +29,7 @@ channels = ["conda-forge"]
 packages = ["ffmpeg"]
 [pip]
 packages = ["torchinfo"]
+editable = [".", "packages/plots"]
 names = { opencv = "opencv-python" }
 [gpu]
 memory-gib = 8
@@ -45,6 +46,7 @@ COURSE = Course(
     runs_on=("laptop", "colab", "cluster:generic"),
     conda_packages=("ffmpeg",),
     pip_packages=("torchinfo",),
+    editable=(".", "packages/plots"),
     pip_names=(("opencv", "opencv-python"),),
     gpu=Floors(8.0, (7, 0), "525.60.13"),
     links=(("course", "https://example.org/dl"),),
@@ -153,6 +155,10 @@ BAD = {
     'runs-on = ["collab"]': ("did you mean colab?",),
     'runs-on = ["cluster:My Site"]': ("names no site",),
     'conda.channels = ["../up"]': ("is not a channel",),
+    'pip.editable = ["../up"]': ("is not a folder beside this file",),
+    'pip.editable = ["/home/ana/course"]': ("is not a folder beside this file",),
+    'pip.editable = ["C:/course"]': ("is not a folder beside this file",),
+    'pip.editable = [".", "./"]': ("is there twice",),
     'conda.channels = ["https://me:secret@example.org/x"]': ("holds a user name or a token",),
     'conda.packages = ["a b; rm -rf"]': ("not a package of conda",),
     'pip.packages = ["./local"]': ("is not a requirement",),
@@ -294,12 +300,12 @@ def test_what_can_exist_on_no_machine_is_refused_with_a_catalog(text, problems):
     ("path", "line"),
     [
         ("name", 1),
-        ("gpu.driver", 18),
+        ("gpu.driver", 19),
         ("platforms[2]", 5),
-        ("pip.names.opencv", 14),
-        ("gpu", 15),
+        ("pip.names.opencv", 15),
+        ("gpu", 16),
         ("nothing", None),
-        ("links.other", 19),
+        ("links.other", 20),
     ],
 )
 def test_where_a_key_stands(path, line):

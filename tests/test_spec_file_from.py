@@ -205,13 +205,14 @@ def test_a_requirements_txt_of_a_course():
         packages=("opencv>=4.5", "numpy>=1.24", "nvidia-ml-py"),
         variants=("cpu", "cu126"),
         pip_packages=("transformers[torch]>=4.40", "pywin32; sys_platform == 'win32'"),
+        editable=(".",),
         pip_names=(("opencv", "opencv-python"),),
     )
     told = notes(found)
     assert told["nvidia-cudnn-cu12==9.1.0.70"] == "comes with torch"
     assert "path of this machine" in told["./wheels/x-1.0-py3-none-any.whl"]
     assert "token" not in str(found.notes)
-    assert all(any(word in what for what in told) for word in ("--extra-index-url", "torch+cu126", "--hash", "-e ."))
+    assert all(any(word in what for what in told) for word in ("--extra-index-url", "torch+cu126", "--hash"))
 
 
 def test_files_that_name_others():

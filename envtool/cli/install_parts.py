@@ -73,7 +73,8 @@ def wanted_of(asked: Asked, spec: Spec | None) -> Wanted:
         )
         # as an address: a requirements file takes a path apart at its spaces
         extra += (*spec.course.requirements(), *(f"-e {Path(folder).as_uri()}" for folder in spec.folders))
-        lines += (*named(spec.course.requirements(), spec.path), *(Line(f"-e {folder}", spec.path) for folder in spec.folders))
+        lines += named(spec.course.requirements(), spec.path)
+        lines += tuple(Line(f"-e {folder}", spec.path) for folder in spec.folders)
     read(request.packages, request.variant, request.installer)
     return Wanted(request, lines, tuple(map(os.path.abspath, asked.requirements)), extra)
 

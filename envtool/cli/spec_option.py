@@ -33,6 +33,12 @@ class Spec(Fact):
     path: str
     course: Course
 
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders that are to be installed as they stand, as absolute paths."""
+        base = os.path.dirname(os.path.realpath(self.path))
+        return tuple(os.path.normpath(os.path.join(base, folder)) for folder in self.course.editable)
+
 
 def spec_options(command: F) -> F:
     """Give a command --spec and --no-spec, as the arguments ``spec`` and ``no_spec``."""

@@ -43,6 +43,7 @@ class Course(Fact):
     channels: tuple[str, ...] = CHANNELS
     conda_packages: tuple[str, ...] = ()  # match specs of what conda alone has
     pip_packages: tuple[str, ...] = ()  # requirements of what PyPI alone has
+    editable: tuple[str, ...] = ()  # folders beside the file, installed as they stand
     pip_names: tuple[tuple[str, str], ...] = ()  # PyPI's name of a package whose name differs there
     gpu: Floors = Floors()
     links: tuple[tuple[str, str], ...] = ()

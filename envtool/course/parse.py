@@ -37,6 +37,7 @@ TABLES: dict[str, dict[str, tuple[str, Form]]] = {
     },
     "pip": {
         "packages": ("pip_packages", each(packages.pip_requirement, "torchinfo")),
+        "editable": ("editable", each(values.folder, ".")),
         "names": ("pip_names", named(packages.pip_name, 'names = { opencv = "opencv-python" }')),
     },
     "gpu": {

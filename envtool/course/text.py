@@ -22,6 +22,7 @@ def to_toml(course: Course, *, schema: str | None = None, remarks: Iterable[str]
         ]),
         _block("pip", [
             (_list("packages", course.pip_packages), "what PyPI alone has"),
+            *([(_list("editable", course.editable), "folders beside this file")] if course.editable else []),
             (f"names = {_inline(course.pip_names)}", "where PyPI's name differs from conda's"),
         ]),
         _block("gpu", _gpu(course)),

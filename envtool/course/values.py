@@ -94,6 +94,15 @@ def channel(value: object) -> str:
     raise Misfit(f'{shown(found)} is not a channel; write its name as in "conda-forge", or its address')
 
 
+def folder(value: object) -> str:
+    """A folder beside the file or below it, with slashes on every system; "." is the file's own."""
+    found = text(value, ".")
+    parts = found.split("/")
+    if re.match(r"[A-Za-z]:|[~/\\]", found) or "\\" in found or ".." in parts or not found.isprintable():
+        raise Misfit(f'{shown(found)} is not a folder beside this file; write it as in "." or "packages/plots"')
+    return "/".join(part for part in parts if part not in ("", ".")) or "."
+
+
 def _address(found: str) -> str:
     without_secrets(found)
     if not re.fullmatch(r"https?://[^\s\"'`<>\\{}|^]+", found):

@@ -28,6 +28,7 @@ class Carried:
     conda: dict[str, str] = field(default_factory=dict)  # match spec by name
     pip: dict[str, str] = field(default_factory=dict)  # requirement by name
     pip_names: dict[str, str] = field(default_factory=dict)
+    editable: list[str] = field(default_factory=list)
     channels: list[str] = field(default_factory=list)
     platforms: list[str] = field(default_factory=list)
     variants: list[str] = field(default_factory=list)
@@ -119,6 +120,7 @@ class Carried:
             channels=tuple(self.channels) or CHANNELS,
             conda_packages=tuple(self.conda.values()),
             pip_packages=tuple(self.pip.values()),
+            editable=tuple(self.editable),
             pip_names=tuple((key, value) for key, value in self.pip_names.items() if key in self.shared),
         )
 

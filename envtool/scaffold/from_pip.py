@@ -16,8 +16,6 @@ _INDEX = re.compile(r"download\.pytorch\.org/whl/(?:nightly/)?([a-z]+[0-9.]*)/?"
 _OPTION = re.compile(r"(-[a-zA-Z]|--[a-z-]+)(?:[ =]\s*|(?<=-[a-zA-Z]))?(.*)")
 # What an option of a requirements file means here; one that is not in this table is left out without a reason.
 _OPTIONS = {
-    "-e": "an editable folder is part of a checkout, not of a course",
-    "--editable": "an editable folder is part of a checkout, not of a course",
     "-f": "where wheels are found is said when installing: `envtool install --find-links`",
     "--find-links": "where wheels are found is said when installing: `envtool install --find-links`",
     "-i": "which index is used is said when installing",
@@ -84,12 +82,32 @@ def an_option(name: str, value: str, line: str, carried: Carried, *, pip_only: b
     if name in ("-e", "--editable") and "://" in value:
         carried.note(line, "only addresses that begin with https:// and end with #egg=NAME are carried over")
         return
+    if name in ("-e", "--editable"):
+        _editable(value, line, carried)
+        return
     index = _INDEX.search(value)
     if index:
         carried.add_variant(index[1])
         carried.note(line, f"PyTorch's index is chosen for each machine; {index[1]} became a variant")
         return
     carried.note(line, _OPTIONS.get(name, "is said to pip when installing"))
+
+
+def _editable(value: str, line: str, carried: Carried) -> None:
+    from envtool.course.forms import Misfit
+    from envtool.course.values import folder
+
+    path = value.strip().strip("\"'").replace("\\", "/")
+    bare, _, extras = path.partition("[")
+    try:
+        found = folder(bare)
+    except Misfit:
+        carried.note(line, "only a folder beside the file is carried over")
+        return
+    if extras:
+        carried.note(line, f"the extras [{extras} are left out")
+    if found not in carried.editable:
+        carried.editable.append(found)
 
 
 def _constraints(path: str, carried: Carried, read: Read, constraints: dict[str, str]) -> None:

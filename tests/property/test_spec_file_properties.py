@@ -63,6 +63,7 @@ def courses(draw: st.DrawFn) -> Course:
         channels=draw(some(st.one_of(NAMES, URLS), 1)),
         conda_packages=draw(some(st.builds("{}{}".format, NAMES, st.sampled_from(["", "=1.2", " >=3,<4", "=1.2=h_0"])))),
         pip_packages=draw(some(st.one_of(PACKAGES, MARKED))),
+        editable=draw(some(st.sampled_from([".", "packages/plots", "a b"]))),
         pip_names=tuple((re.match(r"[a-z0-9-]+", p)[0], draw(NAMES)) for p in packages if draw(st.booleans())),
         gpu=draw(FLOORS),
         links=draw(st.dictionaries(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,9}", fullmatch=True), URLS, max_size=3)
