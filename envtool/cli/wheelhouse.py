@@ -226,6 +226,7 @@ def of_wheelhouse(house: Wheelhouse, machine: Machine, version: str, catalog: Ca
     """The plan that the folder was filled for, if it suits this machine."""
     from envtool.install.wheelhouse import NotForHereError, check
     from envtool.plan import NoPlan, Plan, resolve
+    from envtool.plan.targets import platform_of
     from envtool.plan_document import plan_from_json
     from envtool.spec import Request
 
@@ -233,7 +234,10 @@ def of_wheelhouse(house: Wheelhouse, machine: Machine, version: str, catalog: Ca
     assert isinstance(plan, Plan)
     hint = "fill another folder for this machine: `envtool install --download DIR`, with --target where it is done"
     wrong = None
-    if not f"{version}.".startswith(f"{house.python}."):
+    here = platform_of(machine)
+    if here != plan.build.platform:
+        wrong = f"its wheels are for {plan.build.platform.replace('_', ' on ', 1)}"
+    elif not f"{version}.".startswith(f"{house.python}."):
         wrong = f"it is made for Python {house.python}, and here is {version}"
         hint = (
             f"make the environment with that Python: `envtool install --python {house.python}`, or fill another folder"
