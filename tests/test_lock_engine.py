@@ -15,6 +15,7 @@ from lock_channel import CHANNEL, SUBDIRS, catalog, chosen, numpy, record, recor
 
 from envtool.errors import ToolError, UsageError
 from envtool.lock import engine as engine_module
+from envtool.lock.choose import Choice, choose
 from envtool.lock.difference import moves
 from envtool.lock.files import rendered
 from envtool.lock.model import LockedTarget, Lockfile, Missing, Target
@@ -234,6 +235,28 @@ def test_the_locked_torch_and_python_stay_where_they_are_allowed(channel: Path) 
     after = locked(channel, BASE, before)
     assert {one.python for one in after.targets} == {"3.12"}
     assert moves(before, after) == ()
+
+
+def test_a_new_platform_gets_the_python_and_the_torch_of_the_others(channel: Path) -> None:
+    choice = chosen("linux-64", "cpu", "3.12")
+    assert choice is not None
+    few = replace(BASE, python="==3.12.*", subdirs=("linux-64", "win-64"), variants=("cpu",))
+    before = locked(channel, few)
+    added = lock(channel, replace(BASE, subdirs=("osx-arm64",), variants=("cpu", "cuda")), before)
+    assert {one.python for one in added.locked} == {"3.12"}
+    assert {one.package("pytorch").version for one in added.locked} == {choice.torch}  # type: ignore[union-attr]
+
+
+def test_the_torch_of_the_others_is_taken_though_there_is_a_newer_one() -> None:
+    request, target = checked(BASE), Target("cpu", "osx-arm64")
+    held = {Target("cpu", "linux-64"): ("3.12", "2.9.1")}
+    (found,) = choose(request, (target,), catalog(), {}, held).values()
+    assert isinstance(found, Choice)
+    assert (found.python, found.torch) == ("3.12", "2.9.1")
+    other = {Target("cuda", "linux-64"): ("3.12", "2.9.1")}  # of another variant
+    (found,) = choose(request, (target,), catalog(), {}, other).values()
+    assert isinstance(found, Choice)
+    assert found.torch != "2.9.1"
 
 
 def test_update_refuses_what_is_not_locked(channel: Path) -> None:

@@ -126,14 +126,14 @@ def choose(
     """
     chooser = _Chooser(request, catalog, offers)
     kept = {target: choice for target in targets if (choice := chooser.kept(target, held))}
-    python = next((choice.python for choice in kept.values()), None) or chooser.python(targets)
+    python = next((c.python for c in kept.values()), None) or chooser.others_python(held) or chooser.python(targets)
     if python is None:
         message = f"the spec allows no Python that is known here: {request.python}"
         return {t: Refused(t, message, f"allow one of {', '.join(reversed(PYTHONS))}") for t in targets}
     answers: dict[Target, Choice | Refused] = dict(kept)
     for variant in dict.fromkeys(target.variant for target in targets):
         mine = [target for target in targets if target.variant == variant and target not in kept]
-        answers |= chooser.in_step(mine, python)
+        answers |= chooser.beside(mine, python, held) or chooser.in_step(mine, python)
     return {target: answers[target] for target in targets}
 
 
@@ -176,6 +176,17 @@ class _Chooser:
             if served > best[0]:
                 best = (served, python)
         return best[1]
+
+    def others_python(self, held: Held) -> str | None:
+        """The Python of what is locked: a platform that is new in the spec gets that one too."""
+        pythons = {python for python, _ in held.values()}
+        return next((python for python in self.pythons() if python in pythons), None)
+
+    def beside(self, targets: list[Target], python: str, held: Held) -> dict[Target, Choice | Refused]:
+        """The one torch that the other platforms of the variant have locked, if it is there for all; else nothing."""
+        torches = {torch for target, (_, torch) in held.items() if targets and target.variant == targets[0].variant}
+        found = {target: self.newest(target, python, f"=={torch}") for torch in torches for target in targets}
+        return found if len(torches) == 1 and all(isinstance(one, Choice) for one in found.values()) else {}
 
     def in_step(self, targets: list[Target], python: str) -> dict[Target, Choice | Refused]:
         """One torch for all platforms of a variant, where there is one that all have."""
