@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
@@ -48,6 +49,9 @@ def rewrite_bytes(path: str, data: bytes) -> None:
         os.chmod(real, mode)
     except OSError as error:
         raise ToolError(f"cannot write {path}: {error.strerror or error}", hint="allow writing to it") from None
+
+
+_NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
 
 
 @contextlib.contextmanager
@@ -107,4 +111,9 @@ def _lock(descriptor: int) -> None:
     else:
         import fcntl
 
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            # Some clusters' file systems (Lustre, as it is often mounted) have no locks: better without than not at all.
+            if error.errno not in _NO_LOCKS:
+                raise

@@ -683,3 +683,19 @@ def test_a_second_one_at_a_time_is_refused(tmp_path):
     with transaction(str(tmp_path / "env"), print), refused, transaction(str(tmp_path / "env"), print):
         pass
     assert not os.path.exists(work_folder(str(tmp_path / "env")))
+
+
+@POSIX
+def test_where_the_file_system_has_no_locks_it_is_done_without(tmp_path, monkeypatch):
+    import errno
+    import fcntl
+
+    def none(*_):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    with transaction(str(tmp_path / "env"), print) as one:
+        one.begin_making()
+        (tmp_path / "env").mkdir()
+        one.done()
+    assert os.listdir(tmp_path) == ["env"]
