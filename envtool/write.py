@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 import secrets
-import shutil
 import sys
 from collections.abc import Iterator
 
@@ -114,6 +113,6 @@ def _lock(descriptor: int) -> None:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            # Some clusters' file systems (Lustre, as it is often mounted) have no locks: better without than not at all.
+            # Some clusters' file systems (Lustre, often) have no locks: better without than not at all.
             if error.errno not in _NO_LOCKS:
                 raise
