@@ -17,6 +17,7 @@ from loopback_wheels import FAMILY, SMALL, Index, Wheel
 
 from envtool.install.place import python_in
 from envtool.install.uv import find_uv
+from envtool.install.work import site_packages_of
 
 ROOT = str(Path(__file__).resolve().parent.parent)
 BASE = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
@@ -139,6 +140,11 @@ class Room:
     @property
     def venv(self) -> Path:
         return self.folder / ".venv"
+
+    @property
+    def site(self) -> Path:
+        """Where the packages lie."""
+        return Path(str(site_packages_of(str(self.venv))))
 
     def version(self, package: str, venv: Path | None = None) -> str:
         """What the environment itself says of a package."""
