@@ -4,6 +4,7 @@ device. What runs is tested in test_templates_real.py."""
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import re
 import shutil
@@ -35,13 +36,18 @@ ASSIGNMENTS = [{**answers, "_course": True} for answers in PROJECTS]
 EVERY = [("project", answers) for answers in PROJECTS + ASSIGNMENTS] + [("course", answers) for answers in COURSES]
 
 
-def texts(pattern: str) -> dict[str, set[str]]:
+@functools.cache
+def every_text() -> dict[str, set[str]]:
     """Each different text that a file gets in any combination, by path."""
     found: dict[str, set[str]] = {}
     for kind, answers in EVERY:
         for name, text in rendered(kind, answers).items():
-            if re.search(pattern, name):
-                found.setdefault(f"{kind}/{name}", set()).add(text)
+            found.setdefault(f"{kind}/{name}", set()).add(text)
+    return found
+
+
+def texts(pattern: str) -> dict[str, set[str]]:
+    found = {name: every for name, every in every_text().items() if re.search(pattern, name)}
     assert found, f"no file is like {pattern}"
     return found
 
@@ -112,7 +118,9 @@ def test_job_scripts_are_right_for_bash():
 @pytest.mark.parametrize("answers", PROJECTS, ids=lambda a: "-".join(str(v) for v in list(a.values())[2:]))
 def test_each_answer_brings_its_files_and_no_others(answers):
     files = rendered("project", answers)
-    assert {"pyproject.toml", "README.md", "envtool.toml", "environment.yml", ".gitignore", ".gitattributes"} <= set(files)
+    assert {"pyproject.toml", "README.md", "envtool.toml", "environment.yml", ".gitignore", ".gitattributes"} <= set(
+        files
+    )
     assert ("notebooks/tour.ipynb" in files) == answers["notebook"]
     assert (".github/workflows/ci.yml" in files) == (answers["ci"] == "github")
     assert (".gitlab-ci.yml" in files) == (answers["ci"] == "gitlab")

@@ -47,6 +47,7 @@ def test_an_old_python_is_told_so(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["envtool.toml", "start.py"]
 
 
+@pytest.mark.slow
 def test_a_failure_ends_it_with_pips_exit_code(tmp_path):
     path = course(tmp_path, "./no-such-file.whl")
     done = start(path, "--version")

@@ -36,7 +36,12 @@ OTHER = {"device": "gpu", "notebook": False, "ci": "gitlab", "container": "docke
 
 @pytest.mark.parametrize(
     ("kind", "answers"),
-    [("project", {}), ("project", {**OTHER, "framework": "lightning"}), ("course", {}), ("course", OTHER)],
+    [
+        ("project", {**OTHER, "framework": "lightning"}),
+        ("course", {}),
+        pytest.param("project", {}, marks=pytest.mark.slow),
+        pytest.param("course", OTHER, marks=pytest.mark.slow),
+    ],
 )
 def test_plain_cookiecutter_makes_the_same(kind, answers, tmp_path):
     names = PROJECT if kind == "project" else COURSE
@@ -52,9 +57,13 @@ def test_plain_cookiecutter_makes_the_same(kind, answers, tmp_path):
     ("kind", "answers", "words"),
     [
         ("project", {"project": "random"}, "would hide something else"),
-        ("project", {"project": "my project"}, "is no name for a project"),
-        ("project", {"project": "cats", "package": "My-cats"}, "is no name for a package"),
-        ("project", {"project": "cats", "package": "class"}, "would hide something else"),
+        pytest.param("project", {"project": "my project"}, "is no name for a project", marks=pytest.mark.slow),
+        pytest.param(
+            "project", {"project": "a", "package": "My-cats"}, "is no name for a package", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            "project", {"project": "a", "package": "class"}, "would hide something else", marks=pytest.mark.slow
+        ),
         ("course", {"project": "../out"}, "is no name for a course"),
     ],
 )
