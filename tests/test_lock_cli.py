@@ -198,6 +198,19 @@ def test_update_upgrade_and_diff(course: Path, run: Ran, tmp_path: Path) -> None
     assert run("--diff", str(theirs)) == 2
 
 
+def test_a_date_is_of_that_run_alone(course: Path, run: Ran, tmp_path: Path) -> None:
+    newer = tmp_path / "newer"
+    write_channel(newer, records(extra=numpy("2.2.0")))
+    assert run(mirror=newer) == 0
+    assert b"numpy-2.2.0" in contents(course)["course-cpu-win-64.txt"]
+    assert run("--exclude-newer", "2025-07-01", mirror=newer) == 0
+    assert b"numpy-2.1.0" in contents(course)["course-cpu-win-64.txt"]
+    before = contents(course)
+    assert run("--check") == 0
+    assert run(mirror=newer) == 0
+    assert contents(course) == before
+
+
 def test_what_can_not_be_locked_changes_nothing(course: Path, run: Ran) -> None:
     assert run() == 0
     before = contents(course)

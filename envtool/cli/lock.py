@@ -72,7 +72,7 @@ def command(
     """Lock the spec for every platform and variant, on this machine.
 
     Reads envtool.toml and writes lockfiles that conda-lock, micromamba,
-    mamba, pixi and plain conda install. Nothing is installed; no conda, no
+    mamba and plain conda install. Nothing is installed; no conda, no
     GPU and no Linux is needed. What is locked stays as it is: a changed spec
     moves as little as possible, an unchanged one changes no byte.
 

@@ -59,7 +59,7 @@ def _shared(texts: list[str]) -> str:
     return first[:length]
 
 
-def environment_yml(lockfile: Lockfile, variant: str, spec_name: str) -> str:
+def environment_yml(lockfile: Lockfile, variant: str, spec_name: str, spec_digest: str) -> str:
     """For those who can't read a lockfile: what is not named in it is the solver's choice on that day."""
     targets = lockfile.of_variant(variant)
     asked = common(targets)
@@ -69,6 +69,7 @@ def environment_yml(lockfile: Lockfile, variant: str, spec_name: str) -> str:
         f"# are not named here on the day it runs. {name}.conda-lock.yml holds them all.",
         f"# Install: conda env create --file {name}.environment.yml",
         *(f"# {told}" for told in asked.apart),
+        f"# spec: sha256:{spec_digest}",
         f"name: {scalar(name)}",
         "channels:",
         *(f"- {scalar(short(channel))}" for channel in lockfile.channels),

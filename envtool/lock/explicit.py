@@ -6,13 +6,14 @@ from envtool.lock.model import LockedPackage, LockedTarget, Lockfile
 from envtool.lock.verify import spec_name
 
 
-def dumps(lockfile: Lockfile, locked: LockedTarget, spec_name_: str) -> str:
+def dumps(lockfile: Lockfile, locked: LockedTarget, spec_file: str) -> str:
     """The text of ``<name>-<variant>-<subdir>.txt``. Its hashes are MD5, which every conda checks."""
     name = f"{lockfile.name}-{locked.target.variant}"
     lines = [
-        f"# Made by `envtool lock` from {spec_name_}; do not edit.",
+        f"# Made by `envtool lock` from {spec_file}; do not edit.",
         f"# Install: conda create --name {name} --file {name}-{locked.target.subdir}.txt",
         f"# platform: {locked.target.subdir}",
+        f"# spec: sha256:{locked.fingerprint}",
         "@EXPLICIT",
         *(f"{package.url}#{package.md5}" for package in in_order(locked.packages)),
         *(f"# pip {wheel.name} @ {wheel.url}#sha256={wheel.sha256}" for wheel in locked.wheels),

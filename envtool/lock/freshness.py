@@ -10,7 +10,7 @@ from envtool.lock.request import LockRequest, from_json
 
 _WORDS = {"subdirs": "platforms", "conda_packages": "[conda] packages", "pip_packages": "[pip] packages",
           "pip_names": "[pip] names", "driver": "[gpu] driver", "capability": "[gpu] compute-capability",
-          "channels": "[conda] channels", "exclude_newer": "--exclude-newer"}  # fmt: skip
+          "channels": "[conda] channels"}  # fmt: skip
 
 
 def stale(request: LockRequest, head: Head) -> tuple[str, ...]:

@@ -48,7 +48,8 @@ def merged(
         out = {one.target: one for one in before.missing if one.target not in new} | out
     targets = tuple(new[target] for target in request.targets if target in new)
     missing = tuple(out[target] for target in request.targets if target in out)
-    return Lockfile(request.name, request.channels, request.to_json(), targets, missing)
+    spec = replace(request, exclude_newer=None)  # which is of that run, and no part of the spec
+    return Lockfile(request.name, request.channels, spec.to_json(), targets, missing)
 
 
 def without_newer(before: Lockfile, moment: float) -> Lockfile:

@@ -49,9 +49,14 @@ class LockRequest(Fact):
 
     def fingerprint(self, target: Target) -> str:
         """A hash of what concerns a target: another platform in the spec makes no lockfile stale."""
-        told = {name: getattr(self, name) for name in _FIELDS if name not in {"name", "subdirs", "variants"}}
+        apart = {"name", "subdirs", "variants", "exclude_newer"}
         if cuda_word(target.variant) is None:
-            told["driver"] = told["capability"] = None
+            apart |= {"driver", "capability"}
+        # what is not asked for is left out, so that a key which a later envtool knows changes nothing
+        told = {
+            name: getattr(self, name) for name, field in self.__dataclass_fields__.items()
+            if name not in apart and getattr(self, name) != field.default
+        }  # fmt: skip
         text = json.dumps([told, target.variant, target.subdir], sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
