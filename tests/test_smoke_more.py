@@ -1,5 +1,6 @@
 """What the smoke tests decide without torch: words, variables, excuses; tables of cases."""
 
+import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -92,6 +93,24 @@ def test_memory_is_asked_where_the_device_has_it(family):
     torch = SimpleNamespace(mps=mps, xpu=xpu, __version__="2.8.0")
     assert family("device").memory(torch, "mps") == (5, 9)
     assert family("device").memory(torch, "xpu:1") == (1, 2)
+
+
+@pytest.mark.parametrize(("asked", "wanted"), [("cpu", []), ("auto", ["cuda:0"]), ("cuda", ["cuda:0"])])
+def test_who_asks_for_the_cpu_is_not_shown_the_gpu(tmp_path, asked, wanted):
+    """In a process of its own: the worker takes over the streams when it is imported."""
+    import subprocess
+
+    program = f"""import sys
+sys.path.insert(0, {CHILDREN!r})
+import devices, worker
+session = worker.Session({asked!r}, {str(tmp_path)!r})
+session.survey, session.cores = devices.Survey(), 2
+session.survey.usable["cuda"] = ["cuda:0"]
+session.device, session.why_not = devices.choose({asked!r}, session.survey)
+worker.say({{"found": session.context().accelerators}})
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == {"found": wanted}
 
 
 # ── compile and export ───────────────────────────────────────────────────────────────────────────

@@ -123,16 +123,21 @@ def excuse(error):
         return Skip("triton is missing, which writes the GPU's code; on Windows `pip install triton-windows`")
     if "too old to be supported by the triton" in text or "GPUTooOldForTriton" in text:
         return Skip("this GPU is too old for triton (it needs compute capability 7.0); everything else works without")
+    cause = cause_of(error)
+    if isinstance(cause, ModuleNotFoundError) and cause.name:
+        package = cause.name.split(".")[0]  # as setuptools with torch 2.4, which does not ask for it
+        return Skip("inductor needs the package %s, which is not installed: `pip install %s`" % (package, package))
     return None
 
 
-def said(torch, error):
+def cause_of(error):
+    """What torch.compile's own error wraps."""
+    return getattr(error, "inner_exception", None) or error.__cause__ or error
+
+
+def said(error):
     """What inductor fails with, in words: the cause inside, without its advice on logs."""
-    cause = getattr(error, "inner_exception", None) or error.__cause__ or error
-    if isinstance(cause, ModuleNotFoundError):
-        return "inductor of torch %s needs the package %s, which is not installed: `pip install %s`" % (
-            (torch.__version__,) + (str(cause.name).split(".")[0],) * 2
-        )
+    cause = cause_of(error)
     text = one_line(str(cause).split("Set TORCH_LOGS")[0].split("Set TORCHDYNAMO_VERBOSE")[0])
     return "inductor fails: %s: %s" % (type(cause).__name__, text)
 
@@ -149,7 +154,7 @@ def inductor(context):
     except Failure:
         raise
     except Exception as error:
-        raise excuse(error) or Failure(said(torch, error))
+        raise excuse(error) or Failure(said(error))
     made = [file for _, _, files in os.walk(context.folder) for file in files]
     context.evidence["files"] = len(made)
     expect(made, "torch.compile generated no code: the function ran uncompiled")

@@ -20,7 +20,7 @@ SIZE = 2048  # of the matrix product that is timed
 
 def accelerators(context):
     if not context.accelerators:
-        raise Skip("there is no accelerator to compare the CPU with")
+        raise Skip("no accelerator is under test")
     return context.accelerators
 
 

@@ -159,7 +159,7 @@ def map_location(context):
             expect(value.device.type == "cpu", "%s was loaded to %s, not to the CPU" % (name, value.device))
             expect(torch.equal(value, wanted[name]), "%s came back from %s with other numbers" % (name, device))
     if devices == ("meta",):
-        return "a checkpoint of the CPU was loaded onto meta: there is no other device here"
+        return "a checkpoint of the CPU was loaded onto meta: no other device is under test"
     return "a checkpoint went from the CPU to %s and back" % ", ".join(devices)
 
 

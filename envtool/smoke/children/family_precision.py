@@ -78,7 +78,7 @@ def bfloat16(context):
 def float16(context):
     torch = context.torch
     if not context.accelerators:
-        raise Skip("there is no GPU; on a CPU the half precision is bfloat16")
+        raise Skip("no GPU is under test; on a CPU the half precision is bfloat16")
     for device in context.accelerators:
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")

@@ -52,9 +52,10 @@ class Context:
     """What a test is given.
 
     ``device`` is the type of the device under test: "cpu", "cuda", "mps" or "xpu". ``accelerators`` names every device
-    but the CPU that can be used ("cuda:0", "cuda:1", "mps"). ``folder`` is a folder for this test alone, removed
-    after it. ``cores`` is how many cores this process may use. What is put into ``evidence`` (numbers, texts, lists,
-    objects: JSON) comes with the verdict. ``reasons`` says of each kind of accelerator that can't be used why not.
+    but the CPU that can be used ("cuda:0", "cuda:1", "mps"), and none where the CPU alone was asked for. ``folder`` is
+    a folder for this test alone, removed after it. ``cores`` is how many cores this process may use. What is put into
+    ``evidence`` (numbers, texts, lists, objects: JSON) comes with the verdict. ``reasons`` says of each kind of
+    accelerator that can't be used why not.
     """
 
     def __init__(self, torch, device, accelerators, folder, cores, reasons=None):

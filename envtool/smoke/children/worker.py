@@ -164,7 +164,8 @@ class Session:
         survey = self.survey
         folder = os.path.join(self.folder, "%d" % time.perf_counter_ns())
         os.mkdir(folder)
-        found = harness.Context(self.torch, self.device, survey.accelerators(), folder, self.cores, survey.reasons())
+        others = [] if self.asked == "cpu" else survey.accelerators()  # who asks for the CPU has a reason
+        found = harness.Context(self.torch, self.device, others, folder, self.cores, survey.reasons())
         found.broken = dict(survey.broken)
         return found
 
