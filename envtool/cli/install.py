@@ -84,6 +84,10 @@ def command(**options: object) -> int:
     for, else torch, torchvision and torchaudio. What is installed already and
     serves is kept; an environment in order is left as it is, without a look
     at the network. If anything fails, the environment is as it was before.
+
+    With --lock it is the conda environment of a lockfile, in .conda here, as
+    `envtool lock` or another tool locked it: no conda is needed, every package
+    is checked by its hash, and no script of a package is run.
     """
     asked = Asked(**options)  # type: ignore[arg-type]
     if asked.lock is not None or asked.platform is not None or asked.mirrors:

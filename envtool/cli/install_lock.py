@@ -210,7 +210,7 @@ def _announce(job: _Job, lost: tuple[str, str] | None) -> None:
 
     place, target = job.place, job.target
     what = "an environment" if place.there else "a new environment"
-    build = f" ({target.build})" if target.build else ""
+    build = f" ({target.build})" if target.build not in {"", target.target.variant} else ""
     counted = f"{len(target.packages)} package{'s' if len(target.packages) != 1 else ''}"
     lines = [f"Into {place.shown}, {what} from {short(job.asked.lock)}:",
              f"  {target.target}{build}, {counted}"

@@ -45,7 +45,7 @@ def chosen_target(
     if variant is not None:
         named = [one for one in fitting if variant in {one.target.variant, one.build}]
         if not named:
-            there = ", ".join(one.target.variant for one in fitting)
+            there = ", ".join(sorted(one.target.variant for one in fitting))
             raise UsageError(f"{where} has no {variant} for {subdir}; it has {there}", hint="name one of these")
         return named[0], ()
     if len(fitting) == 1:

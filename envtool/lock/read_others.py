@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from urllib.parse import unquote, urlsplit
 
-from envtool.errors import UsageError
+from envtool.errors import EnvtoolError, UsageError
 from envtool.lock import pixi
 from envtool.lock.model import LockedPackage, LockedTarget, LockedWheel, Lockfile, Target
 from envtool.lock.place import lock_path, read_text
@@ -29,11 +30,34 @@ def load_any(place: str, where: str) -> Lockfile:
     if text is None:
         raise UsageError(f"there is no lockfile {where}", hint=f"name {_NAMES}; `envtool lock` writes them")
     if re.search(r"^@EXPLICIT\s*$", text, re.MULTILINE):
-        return load_explicit(text, where)
+        return _with_whole_records(load_explicit(text, where), path)
     if re.search(r"^environments:", text, re.MULTILINE):
         made_here = text.startswith("# Made by `envtool lock`")
         return pixi.load(path, text, where) if made_here else load_pixi(path, where)
-    return load_v1(text, path if path == place else os.path.join(where, os.path.basename(path)))
+    return _with_whole_records(
+        load_v1(text, where if path == place else os.path.join(where, os.path.basename(path))), path
+    )
+
+
+def _with_whole_records(lockfile: Lockfile, path: str) -> Lockfile:
+    """The same packages with their sizes and needs, where the pixi.lock that they were written with lies beside."""
+    beside = lock_path(os.path.dirname(os.path.abspath(path)))
+    try:
+        text = read_text(beside)
+        whole = pixi.load(beside, text, beside) if text is not None else None
+    except EnvtoolError:
+        return lockfile
+    if whole is None:
+        return lockfile
+    known = {package.url: package for locked in whole.targets for package in locked.packages}
+
+    def better(package: LockedPackage) -> LockedPackage:
+        other = known.get(package.url, package)
+        same = (other.sha256 == package.sha256 or not package.sha256) and (other.md5 == package.md5 or not package.md5)
+        return other if same else package
+
+    targets = (replace(one, packages=tuple(map(better, one.packages))) for one in lockfile.targets)
+    return replace(lockfile, targets=tuple(targets))
 
 
 def _file_in(folder: str, where: str) -> str:

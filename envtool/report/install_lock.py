@@ -77,9 +77,8 @@ def render(done: LockedInstallation, style: Style) -> str:
 
 
 def _what(done: LockedInstallation) -> list[tuple[str, str]]:
-    first = [f"{name} {done.held[name]}" for name in _FIRST if name in done.held]
-    if done.build and first:
-        first[-1] += f" ({done.build})"
+    build = {"pytorch": f" ({done.build})"} if done.build else {}
+    first = [f"{name} {done.held[name]}{build.get(name, '')}" for name in _FIRST if name in done.held]
     others = len(done.held) + done.wheels - len(first)
     more = f"{others} {'other ' if first else ''}package{'s' if others != 1 else ''}"
     held = "; ".join([*([", ".join(first)] if first else []), *([more] if others else [])])
