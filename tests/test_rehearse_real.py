@@ -282,3 +282,30 @@ def test_the_words_of_an_ending(short):
     assert found["disappears"].ending == "ended with exit code 0 before its last line"
     assert (found["leaves_with_3"].exit_code, found["leaves_with_words"].exit_code) == (3, 1)
     assert found["is_no_python"].error.place.line == 3 and found["raises"].error.type == "ValueError"
+
+
+# ── right scripts with one move taken out ────────────────────────────────────────────────────────
+
+MOVES = [
+    r"\.to\((?:DEVICE|tokens\.device)(?:, non_blocking=True)?\)",
+    r",? ?device=(?:DEVICE|x\.device|real\.device|self\.decode\.weight\.device)(?=[,)])",
+    r"\.cuda\((?:non_blocking=True)?\)",
+    r", map_location=DEVICE",
+]
+# What was saved from the GPU comes back to it without map_location: CUDA would run this one.
+HARMLESS = {"saved = torch.load(path, map_location=DEVICE)"}
+
+
+def test_a_move_that_is_missing_is_no_pass(tmp_path):
+    mutants = {}
+    for script in RIGHT:
+        source = script.read_text()
+        for found in (match for pattern in MOVES for match in re.finditer(pattern, source)):
+            line = source[: found.start()].count("\n")
+            mutant = tmp_path / f"{script.stem}_{len(mutants)}.py"
+            mutant.write_text(source[: found.start()] + source[found.end() :])
+            mutants[mutant] = (script.name, source.splitlines()[line].strip())
+    passed = [mutants[mutant] for mutant, report in reports(TORCH, tmp_path, list(mutants)).items() if report.passed]
+    assert len(mutants) >= 60
+    assert [text for _, text in passed if text not in HARMLESS] == []
+    assert len(passed) == len(HARMLESS)

@@ -106,7 +106,7 @@ def dispatch(func, args, kwargs):
     result = _run(func, args, kwargs)
     if plan.name == "copy" and operands and operands[0].label is UNDECIDED and len(operands) > 1:
         labels.put(operands[0].tensor, operands[1].label)
-    _label(result, operands, target or (_result_label(plan.name, operands, there)))
+    _label(result, operands, target or _result_label(plan.name, operands, there), plan.name in ("_to_copy", "clone"))
     return result
 
 
@@ -119,12 +119,15 @@ def _result_label(name, operands, there):
         return there[0].label
     if not operands:
         return UNDECIDED if thread.inside else CPU
-    if any(o.label is UNDECIDED for o in operands) and not any(o.label is CPU and o.dims for o in operands):
+    undecided = [o.tensor for o in operands if o.label is UNDECIDED]
+    if undecided and (
+        not any(o.label is CPU and o.dims for o in operands) or _forgiven([labels.entry(one) for one in undecided])
+    ):
         return UNDECIDED
     return CPU
 
 
-def _label(result, operands, name):
+def _label(result, operands, name, copies):
     known = None
     for one in result if isinstance(result, (list, tuple)) else (result,):
         if not isinstance(one, Tensor):
@@ -132,13 +135,22 @@ def _label(result, operands, name):
         held = labels.storage(one)
         if held is None or labels.get(held._cdata) is not None:
             continue
-        if name is CPU:
-            if known is None:
-                known = {labels.key(o.tensor): labels.entry(o.tensor) for o in operands}
-            if held._cdata not in known:
-                labels.put_storage(held, CPU, frames.here(), _maker(known.values()))
-        else:
+        if labels.is_accelerator(name):
             labels.put_storage(held, name, frames.here())
+            continue
+        if known is None:
+            known = {labels.key(o.tensor): labels.entry(o.tensor) for o in operands}
+        if name is UNDECIDED:
+            labels.put_storage(held, name, frames.here())
+            labels.get(held._cdata).forgiven = _forgiven(known.values())
+        elif held._cdata not in known:
+            labels.put_storage(held, CPU, frames.here(), _maker(known.values()))
+            if copies:
+                labels.copied(held, operands[0].tensor)
+
+
+def _forgiven(entries):
+    return next((one.forgiven for one in entries if one is not None and one.forgiven), None)
 
 
 def _maker(entries):

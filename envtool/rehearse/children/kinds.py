@@ -13,29 +13,56 @@ Module = torch.nn.Module
 
 def mixed(func, name, operands, wrong):
     """Report the operands that CUDA would refuse, and let them pass from now on."""
+    there = next(o.label for o in operands if labels.is_accelerator(o.label))
+    if _follows(operands, wrong):
+        for operand in operands:
+            _release(operand.tensor, there)
+        return
     stack = frames.users(2)
-    found = {o.argument: _described(o, stack) for o in operands[:8]}
     culprit = _culprit(wrong, stack)
     kind, owner = _kind(name, culprit, operands, stack)
-    _forgive(kind, wrong if kind not in ("index", "lengths") else operands)
+    described = _described(culprit, stack)
     other = next((o for o in operands if o is not culprit and o.label is not culprit.label), culprit)
-    place = frames.place(stack[0]) if stack else frames.place()
     origin = labels.entry(culprit.tensor)
-    telling.fault(
-        kind,
-        place,
-        operation=_words(func),
-        device=_shown(culprit.label),
-        other_device=_shown(other.label),
-        name=found.get(culprit.argument) if culprit.argument in found else None,
-        other_name=_described(other, stack),
-        argument=culprit.argument,
-        owner=owner,
-        origin=_origin(origin),
-        maker=origin.maker if origin is not None else None,
-        stack=[frames.place(frame) for frame in stack[1:5]],
-        thread_backward=not stack,
-    )
+    place = frames.place(stack[0]) if stack else frames.place()
+    facts = {
+        "operation": _words(func),
+        "device": _shown(culprit.label),
+        "other_device": _shown(other.label),
+        "name": described,
+        "other_name": _described(other, stack),
+        "owner": owner,
+        "origin": _origin(origin.root if origin is not None else None),
+        "maker": origin.maker if origin is not None else None,
+        "stack": [frames.place(frame) for frame in stack[1:5]],
+    }
+    _forgive(kind, wrong if not labels.is_accelerator(culprit.label) else operands, there)
+    telling.fault(kind, place, **facts)
+
+
+def _follows(operands, wrong):
+    """Is this only what an earlier fault leads to? Its mend mends this one, too."""
+    for operand in operands:
+        entry = labels.entry(operand.tensor)
+        if entry is not None and (entry.forgiven or entry.root.forgiven):
+            return True
+    frame = sys._getframe(2)
+    while frame is not None and not frames.is_users(frame.f_code.co_filename):
+        one = frame.f_locals.get("self")
+        if isinstance(one, torch.optim.Optimizer):
+            entries = [labels.entry(p) for group in one.param_groups for p in group["params"]]
+            return any(entry is not None and entry.forgiven for entry in entries)
+        frame = frame.f_back
+    return False
+
+
+def _family(tensor):
+    """The addresses of all that the user means by this tensor: its storage, and what that is a copy of."""
+    found = {labels.key(tensor)}
+    entry = labels.entry(tensor)
+    if entry is not None and not entry.root.weak.expired():
+        found.add(entry.root.weak.cdata)
+    return found
 
 
 def _words(func):
@@ -62,29 +89,29 @@ def _culprit(wrong, stack):
 
 def _described(operand, stack):
     """What the innermost frames call this tensor: "labels", "self.mask"."""
-    address = labels.key(operand.tensor)
+    addresses = _family(operand.tensor)
     for frame in stack[:2]:
-        names = _names(frame, operand.tensor, address)
+        names = _names(frame, operand.tensor, addresses)
         if names:
             return names[0]
     return None
 
 
-def _names(frame, tensor, address):
+def _names(frame, tensor, addresses):
     exact, shared = [], []
     for name, value in list(frame.f_locals.items()):
         if value is tensor:
             exact.append(name)
-        elif isinstance(value, torch.Tensor) and labels.key(value) == address:
+        elif isinstance(value, torch.Tensor) and labels.key(value) in addresses:
             shared.append(name)
         elif isinstance(value, Module):
             for prefix, module in list(value.named_modules())[:500]:
                 start = "%s.%s" % (name, prefix) if prefix else name
-                shared += ["%s.%s" % (start, path) for path, one in _attributes(module) if labels.key(one) == address]
+                shared += ["%s.%s" % (start, path) for path, one in _attributes(module) if labels.key(one) in addresses]
         elif isinstance(value, (list, tuple)) and value and isinstance(value[0], torch.Tensor):
-            shared += ["%s[%d]" % (name, n) for n, one in enumerate(value[:64]) if labels.key(one) == address]
+            shared += ["%s[%d]" % (name, n) for n, one in enumerate(value[:64]) if labels.key(one) in addresses]
         elif name == "self":
-            shared += ["%s.%s" % (name, path) for path, one in _attributes(value) if labels.key(one) == address]
+            shared += ["%s.%s" % (name, path) for path, one in _attributes(value) if labels.key(one) in addresses]
     return exact + shared
 
 
@@ -118,16 +145,18 @@ _MODULE_OWN = frozenset(vars(Module()))
 
 def _kind(name, culprit, operands, stack):
     """(kind, what owns the tensor)"""
-    if labels.is_accelerator(culprit.label):
-        return ("lengths" if name == "_pack_padded_sequence" else "index"), None
+    if name == "_pack_padded_sequence":
+        return "lengths", None
     if any(os.sep + "optim" + os.sep in f for f in _torch_files()):
         return "optimizer-state", None
-    address = labels.key(culprit.tensor)
-    modules = _modules()
-    for module in modules:
-        found = _in_module(module, culprit.tensor, address)
+    held = culprit if not labels.is_accelerator(culprit.label) else operands[0]  # what the indices are for
+    addresses = _family(held.tensor)
+    for module in _modules():
+        found = _in_module(module, addresses)
         if found is not None:
             return found
+    if held is not culprit:
+        return "index", None
     if culprit.writes:
         return "in-place", None
     entry = labels.entry(culprit.tensor)
@@ -170,15 +199,15 @@ def _modules():
     return found
 
 
-def _in_module(module, tensor, address):
+def _in_module(module, addresses):
     for name, one in list(module.__dict__.get("_parameters", {}).items()):
-        if one is not None and labels.key(one) == address:
+        if one is not None and labels.key(one) in addresses:
             return _parameter_kind(module, name)
     for name, one in list(module.__dict__.get("_buffers", {}).items()):
-        if one is not None and labels.key(one) == address:
+        if one is not None and labels.key(one) in addresses:
             return _parameter_kind(module, name)
     for path, one in _attributes(module):
-        if labels.key(one) == address:
+        if labels.key(one) in addresses:
             known = isinstance(one, torch.nn.Parameter)
             return ("parameter-in-a-list" if known else "attribute"), {
                 "class": type(module).__name__,
@@ -214,15 +243,15 @@ def _holds(value, module):
     return isinstance(value, Module) and any(one is module for one in value.modules())
 
 
-def _forgive(kind, operands):
+def _forgive(kind, operands, there):
     """From now on these pass, and with a weight its whole model: one cause, one report."""
     for operand in operands:
-        _release(operand.tensor)
+        _release(operand.tensor, there)
     if kind not in ("module-not-moved", "module-in-a-list", "parameter-in-a-list"):
         return
     for module in _modules():
         for one in _weights(module):
-            _release(one)
+            _release(one, there)
 
 
 def _weights(module):
@@ -240,6 +269,12 @@ def _weights(module):
                         yield weight
 
 
-def _release(tensor):
+def _release(tensor, there):
     if labels.label(tensor) is CPU:
         labels.put(tensor, UNDECIDED)
+        entry = labels.entry(tensor)
+        if entry is not None:
+            entry.forgiven = there
+            root = entry.root
+            if root is not entry and root.label is CPU:
+                root.label, root.forgiven = UNDECIDED, there

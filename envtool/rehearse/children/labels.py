@@ -21,13 +21,20 @@ _tidy_at = 4096
 class Entry:
     """A label and where the tensor comes from."""
 
-    __slots__ = ("label", "maker", "origin", "weak")
+    __slots__ = ("forgiven", "label", "maker", "origin", "source", "weak")
 
     def __init__(self, weak, label, origin=None, maker=None):
         self.weak = weak
         self.label = label
         self.origin = origin  # (file, line) in the user's code
         self.maker = maker  # "torch.zeros" where the user's code called it, "torch.load", ...
+        self.source = None  # the entry of what this is a copy of
+        self.forgiven = None  # the accelerator's name, where a fault was told: what it meets is no second fault
+
+    @property
+    def root(self):
+        """What this is a copy of, in the end."""
+        return self.source or self
 
 
 def storage(tensor):
@@ -92,6 +99,24 @@ def key(tensor):
     return None if held is None else held._cdata
 
 
+def appears(tensor):
+    """The label as the script sees it: what was told as a fault appears as mended."""
+    found = entry(tensor)
+    if found is None:
+        return CPU
+    return found.forgiven if found.label is UNDECIDED and found.forgiven else found.label
+
+
+def copied(held, tensor):
+    """This storage holds a copy of that tensor: they are one thing to the user."""
+    known = storage(tensor)
+    if known is None:
+        return
+    if known._cdata not in _table:
+        put_storage(known, CPU)
+    _table[held._cdata].source = _table[known._cdata].root
+
+
 def get(address):
     """The entry of a storage by its address."""
     return _table.get(address)
@@ -135,7 +160,7 @@ def _indexed(kind, index):
 
 def device(tensor):
     """The device that a tensor pretends to be on."""
-    name = label(tensor)
+    name = appears(tensor)
     return torch.device(name) if is_accelerator(name) else real_device(tensor)
 
 

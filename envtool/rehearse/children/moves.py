@@ -34,7 +34,8 @@ def _copied(tensor, target):
 
 def move(tensor, target):
     """The tensor on that device, itself where it is there already."""
-    if _same(labels.label(tensor), target):
+    known = labels.entry(tensor)
+    if _same(CPU if known is None else known.label, target) and not (known is not None and known.forgiven):
         return tensor
     judge.moved(target)
     if tensor.requires_grad and torch.is_grad_enabled():
@@ -127,9 +128,8 @@ _original_array = torch.Tensor.__array__
 def _name_of(tensor):
     from . import kinds
 
-    address = labels.key(tensor)
     for frame in frames.users(2, 1):
-        names = kinds._names(frame, tensor, address)
+        names = kinds._names(frame, tensor, kinds._family(tensor))
         if names:
             return names[0]
     return None
@@ -147,7 +147,7 @@ def _is_pinned(self, device=None):
 
 
 def _get_device(self):
-    return 0 if labels.is_accelerator(labels.label(self)) else -1
+    return 0 if labels.is_accelerator(labels.appears(self)) else -1
 
 
 def _new_tensor(self, data, *, dtype=None, device=None, requires_grad=False, **kwargs):
@@ -178,11 +178,11 @@ def _new(name):
 
 
 def _is_cuda(self):
-    return labels.is_accelerator(labels.label(self)) or plainly(Base.is_cuda.__get__, self)
+    return labels.is_accelerator(labels.appears(self)) or plainly(Base.is_cuda.__get__, self)
 
 
 def _is_cpu(self):
-    return not labels.is_accelerator(labels.label(self)) and plainly(Base.is_cpu.__get__, self)
+    return not labels.is_accelerator(labels.appears(self)) and plainly(Base.is_cpu.__get__, self)
 
 
 def _of_kind(kind):
@@ -382,6 +382,11 @@ def _patch_storages():
         name = labels.storage_label(self)
         if name is not CPU:
             labels.put_storage(copy, name, frames.here(), "a copy")
+        known = labels.get(self._cdata)
+        if known is not None:
+            if name is CPU:
+                labels.put_storage(copy, CPU, frames.here(), known.maker)
+            labels.get(copy._cdata).source = known.root
         return copy
 
     torch.UntypedStorage.clone = clone
