@@ -691,7 +691,11 @@ BROKEN = {
         (compiles_to(lambda function, **options: function), "generated no code"),
         (compiles_to(one_more), "the result of the compiled function is"),
         (no_headers, "the headers of this Python are missing", "skip"),
-        (compiles_to(raising(nested(ModuleNotFoundError("no", name="setuptools.x")))), "needs the package setuptools"),
+        (
+            compiles_to(raising(nested(ModuleNotFoundError("no", name="setuptools.x")))),
+            "needs the package setuptools",
+            "skip",
+        ),
         (compiles_to(raising(nested(OSError("no space left")))), "inductor fails: OSError: no space left"),
         (compiles_to(raising(RuntimeError("Cannot find a working triton installation"))), "triton is missing", "skip"),
         (compiles_to(raising(RuntimeError("GPU too old to be supported by the triton"))), "too old for triton", "skip"),
