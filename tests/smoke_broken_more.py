@@ -696,6 +696,10 @@ BROKEN = {
             "needs the package setuptools",
             "skip",
         ),
+        (
+            compiles_to(raising(nested(ModuleNotFoundError("lost", name="torch.x")))),
+            "inductor fails: ModuleNotFoundError",
+        ),
         (compiles_to(raising(nested(OSError("no space left")))), "inductor fails: OSError: no space left"),
         (compiles_to(raising(RuntimeError("Cannot find a working triton installation"))), "triton is missing", "skip"),
         (compiles_to(raising(RuntimeError("GPU too old to be supported by the triton"))), "too old for triton", "skip"),
