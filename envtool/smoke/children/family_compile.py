@@ -124,8 +124,8 @@ def excuse(error):
     if "too old to be supported by the triton" in text or "GPUTooOldForTriton" in text:
         return Skip("this GPU is too old for triton (it needs compute capability 7.0); everything else works without")
     cause = cause_of(error)
-    package = (getattr(cause, "name", None) or "torch").split(".")[0]
-    if isinstance(cause, ModuleNotFoundError) and package != "torch":  # as setuptools, which torch 2.4 doesn't ask for
+    if isinstance(cause, ModuleNotFoundError) and not (cause.name or "torch").startswith("torch"):
+        package = cause.name.split(".")[0]  # as setuptools, which torch 2.4 doesn't ask for
         return Skip("inductor needs the package %s, which is not installed: `pip install %s`" % (package, package))
     return None
 
