@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from envtool.install.conda import CondaWork
     from envtool.install.conda_pip import Wheel
     from envtool.install.conda_place import CondaPlace
-    from envtool.install.transaction import Transaction
     from envtool.lock.model import LockedTarget
     from envtool.report.install import Change
     from envtool.report.install_lock import LockedInstallation
@@ -89,7 +88,7 @@ def install_lock(asked: LockAsked) -> int:
     lost = missing_file(job.place.path, records.values()) if job.place.there else None
     if job.place.there and not changes and not gone and lost is None:
         return _show(job, _installation(job, "nothing-to-do", (), ()))
-    _announce(job, lost)
+    _announce(job, gone, lost)
     if asked.dry_run:
         return _show(job, _installation(job, "dry-run", changes, gone))
     return _change(job, changes, gone)
@@ -205,7 +204,7 @@ def _changes(job: _Job) -> tuple[tuple[Change, ...], tuple[str, ...]]:
     return tuple(changes), (*(name for name in there if name not in locked), *hidden)
 
 
-def _announce(job: _Job, lost: tuple[str, str] | None) -> None:
+def _announce(job: _Job, gone: tuple[str, ...], lost: tuple[str, str] | None) -> None:
     from envtool.cli.terminal import style
 
     place, target = job.place, job.target
@@ -215,6 +214,10 @@ def _announce(job: _Job, lost: tuple[str, str] | None) -> None:
     lines = [f"Into {place.shown}, {what} from {short(job.asked.lock)}:",
              f"  {target.target}{build}, {counted}"
              + (f" and {len(job.wheels)} from pip" if job.wheels else "")]  # fmt: skip
+    if gone:
+        lines.append(
+            f"  it had {', '.join(gone[:4])}{f' and {len(gone) - 4} more' if len(gone) > 4 else ''}, and won't"
+        )
     if lost is not None:
         lines.append(f"  {lost[0]}: a file is missing: {lost[1]}")
     for line in (*lines, *(f"note: {note}" for note in job.notes)):
@@ -225,14 +228,10 @@ def _announce(job: _Job, lost: tuple[str, str] | None) -> None:
 
 
 def _change(job: _Job, changes: tuple[Change, ...], gone: tuple[str, ...]) -> int:
-    from envtool.install.transaction import transaction
+    from envtool.install.conda_make import Making, make
 
-    kept: tuple[str, ...] = ()
-    with transaction(job.place.path, _tell) as change:
-        kept = _prepare(job, change.aside)
-        change.replace_with(change.aside)
-        _finish(job, change)
-        change.done()
+    sizes = {package.name: package.size for package in job.target.packages}
+    kept = make(Making(job.place, job.work, sizes, job.wheels), _tell)
     done = _installation(job, "installed", changes, gone)
     notes = [*done.notes]
     if job.extra:
@@ -245,68 +244,6 @@ def _change(job: _Job, changes: tuple[Change, ...], gone: tuple[str, ...]) -> in
     if not job.asked.smoke or not job.runs_here or job.target.package("pytorch") is None:
         return _show(job, done)
     return _tested(job, done)
-
-
-def _prepare(job: _Job, new: str) -> tuple[str, ...]:
-    """Everything but pip's part, in a folder aside; what of the user's own goes with it."""
-    from envtool.install.conda import cached, check_files, complete_records, in_cache_folder, lay_down
-    from envtool.install.conda_progress import Progress, is_live
-    from envtool.install.conda_state import carry_over, own_things, read_records
-    from envtool.install.space import Size, check_room
-
-    store = in_cache_folder(job.work)
-    there = cached(job.work)
-    missing = [package for package in job.target.packages if package.name not in there]
-    sizes = [package.size for package in missing]
-    size = Size(len(missing), sum(size or 0 for size in sizes), sizes.count(None))
-    less = f", less {len(there)} that are in the cache" if there else ""
-    _tell(f"To download: {size}{less}." if missing else f"All {len(there)} packages are in the cache.")
-    check_room(Size(size.packages, int(size.known * 1.5), size.unknown), job.place.path, (store,))
-    check_files(job.work, there)
-    progress = Progress(len(job.target.packages), size.known, live=is_live())
-    try:
-        lay_down(job.work, new, job.place.path, progress)
-    finally:
-        progress.clear()
-    complete_records(job.work, new)
-    _write_scripts(job, new)
-    if not job.place.there:
-        return ()
-    own = own_things(job.place.path, read_records(job.place.path), os.listdir(new))
-    carry_over(own, job.place.path, new)
-    if own:
-        _tell(f"Kept: {', '.join(own)}")
-    return own
-
-
-def _write_scripts(job: _Job, new: str) -> None:
-    from envtool.install.conda_activate import package_variables, scripts
-    from envtool.write import write_text
-
-    folder = os.path.join(new, "etc", "conda", "env_vars.d")
-    texts = {}
-    for name in os.listdir(folder) if os.path.isdir(folder) else []:
-        with open(os.path.join(folder, name), encoding="utf-8") as file:
-            texts[name] = file.read()
-    for name, text in scripts(job.place.path, job.work.subdir, package_variables(texts)).items():
-        path = os.path.join(new, *name.split("/"))
-        if not os.path.lexists(path):  # where conda itself is locked, the script is conda's
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            write_text(path, text)
-
-
-def _finish(job: _Job, change: Transaction) -> None:
-    """pip's part, in the place where the environment stays, and a look at what came of all."""
-    from envtool.install.conda import make_sure
-    from envtool.install.conda_pip import lay_down_wheels, uv_for
-    from envtool.install.conda_place import conda_python
-    from envtool.install.conda_state import read_records
-
-    make_sure(job.work, job.place.path, read_records(job.place.path))
-    program = uv_for(job.wheels)
-    if program is not None:
-        _tell(f"From pip: {len(job.wheels)} package{'s' if len(job.wheels) != 1 else ''} ...")
-        lay_down_wheels(program, conda_python(job.place.path, job.work.subdir), job.wheels, change.held)
 
 
 def _tested(job: _Job, done: LockedInstallation) -> int:

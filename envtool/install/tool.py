@@ -34,7 +34,8 @@ def run(command: Command, *, show: bool, held: int | None = None) -> Ran:
     ``held`` is the descriptor of a lock that the tool keeps for as long as it lives: if envtool is killed, the tool
     may still be at work.
     """
-    with _output(show) as (reader, writer):
+    with _output(show) as ends:
+        reader, writer = ends
         try:
             process = subprocess.Popen(
                 command.words, stdin=subprocess.DEVNULL, stdout=writer, stderr=writer, env=_environment(command),
@@ -43,7 +44,7 @@ def run(command: Command, *, show: bool, held: int | None = None) -> Ran:
         except OSError as error:
             message = f"{command.words[0]} can't be started: {error.strerror or error}"
             raise ToolError(message, hint="install uv (`pip install uv`) or use `--installer pip`") from None
-        os.close(writer)
+        os.close(ends.pop())
         try:
             said = _pass_on(reader, show)
             return Ran(process.wait(), said)
@@ -63,14 +64,17 @@ def _environment(command: Command) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _output(show: bool) -> Iterator[tuple[int, int]]:
-    """Both ends of what the tool writes to: a terminal of its own where the user sits at one, else a pipe."""
+def _output(show: bool) -> Iterator[list[int]]:
+    """Both ends of what the tool writes to: a terminal of its own where the user sits at one, else a pipe.
+
+    Whoever closes one takes it out: its number may be another thread's by the time that the rest is closed.
+    """
     live = show and sys.stderr.isatty() and "NO_COLOR" not in os.environ and sys.platform != "win32"
-    reader, writer = _terminal() if live else os.pipe()
+    ends = [*(_terminal() if live else os.pipe())]
     try:
-        yield reader, writer
+        yield ends
     finally:
-        for end in (reader, writer):
+        for end in ends:
             with contextlib.suppress(OSError):
                 os.close(end)
 
