@@ -18,10 +18,11 @@ from envtool.lock import engine as engine_module
 from envtool.lock.choose import Choice, choose
 from envtool.lock.difference import moves
 from envtool.lock.files import rendered
-from envtool.lock.model import LockedTarget, Lockfile, Missing, Target
+from envtool.lock.model import LockedTarget, Lockfile, Missing, Refused, Target
 from envtool.lock.place import merged, without_newer
 from envtool.lock.request import LockRequest, checked
 from envtool.lock.solving import solved
+from envtool.lock.system import virtual_packages
 from envtool.lock.task import Outcome, Task, moved_names
 from envtool.lock.verify import problems
 
@@ -113,6 +114,31 @@ def test_cores_and_the_order_of_the_index_change_no_byte(
     again = lock(tmp_path)
     texts = [rendered(merged(checked(BASE), None, outcome.locked, ()), "envtool.toml") for outcome in (whole, again)]
     assert texts[0] == texts[1]
+
+
+def test_a_companion_that_holds_torch_back_is_named() -> None:
+    request = checked(replace(ONE, torch=("torch", "torchaudio")))
+    (found,) = choose(request, request.targets, catalog(), {}, {}).values()
+    assert isinstance(found, Choice)
+    newest_alone = chosen("linux-64", "cpu", "3.13", ())
+    assert newest_alone is not None
+    assert (found.torch == newest_alone.torch) == (not found.notes)
+    assert all("torchaudio" in note and "is not built for torch" in note for note in found.notes)
+    assert found.notes, "conda-forge has caught up: take another case"
+
+
+def test_variants_by_name_and_two_majors_of_cuda() -> None:
+    request = checked(replace(BASE, subdirs=("linux-64",), variants=("cu126", "cu130"), torch=("torch",)))
+    old, new = choose(request, request.targets, catalog(), {}, {}).values()
+    assert isinstance(old, Choice)
+    assert isinstance(new, Refused), "the default driver runs no CUDA 13"
+    assert old.build == "cuda126"
+    assert virtual_packages("linux-64", old.build)[1].version == "12.0"
+    both = replace(request, driver="580.65.06")
+    (_, new) = choose(both, both.targets, catalog(), {}, {}).values()
+    assert isinstance(new, Choice)
+    assert (new.build, new.plan.accelerator) == ("cuda130", "cuda")
+    assert virtual_packages("linux-64", new.build)[1].version == "13.0"
 
 
 def test_markers_are_asked_on_the_target_and_not_here(channel: Path) -> None:

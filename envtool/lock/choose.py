@@ -17,6 +17,7 @@ from envtool.spec import allows, read
 from envtool.target import read_target
 from envtool.versions import at_least, cuda_of, numbers
 
+_HELD_BACK = "a newer torch does not fit here"  # the beginning of the catalog's own warning
 PYTHONS = ("3.14", "3.13", "3.12", "3.11", "3.10", "3.9", "3.8")
 
 
@@ -211,7 +212,7 @@ class _Chooser:
             plan = resolve(machine, plan_request(self._request, meant, limit), self._catalog)
             if isinstance(plan, NoPlan):
                 return self._refused(target, python, plan, limit if limit != torch else None)
-            choice = Choice(target, python, plan, notes)
+            choice = Choice(target, python, plan, (*notes, *(w for w in plan.warnings if w.startswith(_HELD_BACK))))
             if has_all(choice, self._offers.get(target.subdir)):
                 return choice
             older = None if torch is not None else self._next(choice)
