@@ -18,6 +18,7 @@ from envtool.install.order import Command, Package, Question, Sources, changed, 
 from envtool.install.pip import Pip
 from envtool.install.place import find_place, python_in
 from envtool.install.requirements import read_files, torch_specs
+from envtool.install.tags import best
 from envtool.install.tool import Ran, run
 from envtool.install.transaction import copy_tree, transaction, was_interrupted, work_folder
 from envtool.install.uv import Uv, read_pylock
@@ -409,13 +410,48 @@ def test_a_pylock_is_read(tmp_path):
         'torch-2.14.1%2Bcpu-cp312-cp312-x.whl", size = 5, hashes = { sha256 = "ab" } }]\n[[packages]]\nname = "old"\n'
         'version = "1"\nsdist = { path = "../old-1.tar.gz" }\n'
     )
-    torch, old = read_pylock(str(path))
+    torch, old = read_pylock(str(path), question(Sources()))
     assert torch == Package("torch", "2.14.1+cpu", "https://h/torch-2.14.1%2Bcpu-cp312-cp312-x.whl",
                             "torch-2.14.1+cpu-cp312-cp312-x.whl", "ab", 5)  # fmt: skip
     assert (old.filename, old.from_source, old.size) == ("old-1.tar.gz", True, None)
     path.write_text("[")
     with pytest.raises(ToolError):
-        read_pylock(str(path))
+        read_pylock(str(path), question(Sources()))
+
+
+WHEELS = [
+    "numpy-2.3-cp312-cp312-macosx_14_0_arm64.whl",
+    "numpy-2.3-cp312-cp312-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
+    "numpy-2.3-cp312-cp312-manylinux_2_28_x86_64.whl",
+    "numpy-2.3-cp312-cp312-win_amd64.whl",
+    "numpy-2.3-cp313-cp313t-manylinux_2_28_x86_64.whl",
+    "numpy-2.3-cp313-cp313-manylinux_2_28_x86_64.whl",
+    "numpy-2.3-cp39-abi3-manylinux_2_28_aarch64.whl",
+    "numpy-2.3-py3-none-any.whl",
+    "not a wheel",
+]
+
+
+@pytest.mark.parametrize(
+    ("version", "platform", "more", "wheel"),
+    [
+        ("3.12.4", "x86_64-manylinux_2_28", {}, 2),
+        ("3.12.4", "x86_64-manylinux_2_17", {}, 1),
+        ("3.12.4", "aarch64-apple-darwin", {"macos": "15.2"}, 0),
+        ("3.12.4", "aarch64-apple-darwin", {"macos": "13.6"}, 7),
+        ("3.12", "x86_64-pc-windows-msvc", {}, 3),
+        ("3.13.1", "x86_64-manylinux_2_28", {"abi": "cp313t"}, 4),
+        ("3.13.1", "x86_64-manylinux_2_28", {"abi": "cp313"}, 5),
+        ("3.14.0", "aarch64-manylinux_2_35", {}, 6),
+        ("3.14.0", "x86_64-manylinux_2_28", {}, 7),
+    ],
+)
+def test_of_many_wheels_the_one_that_suits(version, platform, more, wheel):
+    from dataclasses import replace
+
+    asked = replace(question(Sources()), python_version=version, platform=platform, **more)
+    assert WHEELS[best(WHEELS, asked)] == WHEELS[wheel]
+    assert best(["only-1-cp27-none-win32.whl"], asked) == 0
 
 
 @pytest.mark.parametrize(

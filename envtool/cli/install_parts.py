@@ -309,6 +309,7 @@ def job_of(
         python_version=subject.python_version,
         installed=installed,
         force=frozenset(lack.name for lack in lacks if lack.force),
+        abi=subject.base.abi,
     )
     site_packages = subject.existing.site_packages if subject.existing is not None else None
     return Job(place, subject.base.executable, tool, question, site_packages)

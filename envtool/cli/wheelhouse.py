@@ -108,6 +108,7 @@ def _question(
         sources=sources_of(asked, for_uv=isinstance(tool, Uv)), python=base.executable, python_version=version,
         installed={}, platform=uv_platform(machine) if asked.target is not None else None,
         macos=macos_of(machine, plan) if asked.target is not None else None,
+        abi=machine.python.value.abi if isinstance(machine.python, Found) else base.abi,
     )  # fmt: skip
     return question, tool
 

@@ -78,6 +78,7 @@ class Question(Fact):
     force: frozenset[str] = frozenset()
     platform: str | None = None  # uv's name of another machine's; None where ``python`` is asked
     macos: str | None = None  # that machine's macOS
+    abi: str | None = None  # "cp313t"; None for that of every Python of the version
 
     @property
     def lines(self) -> list[str]:

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 from envtool.errors import ToolError
 from envtool.fact import Fact
 from envtool.install.order import Command, Package, Question, Sources, changed, with_hashes, without_secrets, words_of
+from envtool.install.tags import best
 from envtool.plan import Plan
 from envtool.spec import FAMILY
 from envtool.write import write_text
@@ -59,7 +60,7 @@ class Uv(Fact):
 
     def solved(self, question: Question, folder: str) -> tuple[Package, ...]:
         """What ``solve`` found, all of it."""
-        return read_pylock(os.path.join(folder, "pylock.toml"))
+        return read_pylock(os.path.join(folder, "pylock.toml"), question)
 
     def differences(self, question: Question, folder: str) -> tuple[Package, ...]:
         """What ``solve`` found and is not installed."""
@@ -136,8 +137,8 @@ def _preferences(installed: Mapping[str, str]) -> str:
     return head + "".join(f'\n[[packages]]\nname = "{n}"\nversion = "{v}"\n' for n, v in sorted(installed.items()))
 
 
-def read_pylock(path: str) -> tuple[Package, ...]:
-    """The packages of a ``pylock.toml``, each with the file that suits this Python."""
+def read_pylock(path: str, question: Question) -> tuple[Package, ...]:
+    """The packages of a ``pylock.toml``, each with the file that suits the question's Python."""
     try:
         import tomllib
     except ModuleNotFoundError:  # Python 3.10
@@ -149,25 +150,36 @@ def read_pylock(path: str) -> tuple[Package, ...]:
         raise ToolError(f"what uv answered can't be read: {error}", hint="update uv: `pip install -U uv`") from None
     rows = content.get("packages")
     folder = os.path.dirname(os.path.abspath(path))
-    return tuple(_package(row, folder) for row in (rows if isinstance(rows, list) else []) if isinstance(row, dict))
+    return tuple(
+        _package(row, folder, question) for row in (rows if isinstance(rows, list) else []) if isinstance(row, dict)
+    )
 
 
-def _package(row: Mapping[str, object], folder: str) -> Package:
-    files = row.get("wheels")
-    file = files[0] if isinstance(files, list) and files else row.get("sdist") or row.get("archive")
-    file = file if isinstance(file, dict) else {}
-    url, path, size, hashes = (file.get(key) for key in ("url", "path", "size", "hashes"))
-    address = str(url or path or "") or None
-    last = unquote(urlsplit(address).path).replace("\\", "/").rpartition("/")[2] if address else None
+def _package(row: Mapping[str, object], folder: str, question: Question) -> Package:
+    found = row.get("wheels")
+    files = [file for file in found if isinstance(file, dict)] if isinstance(found, list) else []
+    if not files:
+        only = row.get("sdist") or row.get("archive")
+        files = [only] if isinstance(only, dict) else [{}]
+    names = [_filename(file) for file in files]
+    place = best([name or "" for name in names], question)
+    url, path, size, hashes = (files[place].get(key) for key in ("url", "path", "size", "hashes"))
     return Package(
         name=str(row.get("name")),
         version=str(row.get("version") or ""),
-        url=address,
-        filename=str(file.get("name") or last) if address else None,
+        url=str(url or path or "") or None,
+        filename=names[place],
         sha256=str(hashes["sha256"]) if isinstance(hashes, dict) and "sha256" in hashes else None,
         size=size if isinstance(size, int) else None,
         direct=_direct(row, folder),
     )
+
+
+def _filename(file: Mapping[str, object]) -> str | None:
+    address = str(file.get("url") or file.get("path") or "")
+    if file.get("name") or not address:
+        return str(file["name"]) if file.get("name") else None
+    return unquote(urlsplit(address).path).replace("\\", "/").rpartition("/")[2]
 
 
 def _direct(row: Mapping[str, object], folder: str) -> str | None:
