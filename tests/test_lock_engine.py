@@ -361,7 +361,7 @@ def test_one_platform_does_not_hide_the_others(channel: Path) -> None:
 def test_torchaudio_on_windows_is_refused_in_words(channel: Path) -> None:
     request = replace(BASE, subdirs=("win-64",), variants=("cpu",), torch=("torch", "torchaudio"))
     ((_, message, hint),) = refused(channel, request)
-    assert "torchaudio has no build on conda-forge for windows" in message
+    assert "torchaudio has no build on conda-forge for win-64" in message
     assert hint == "take torchaudio out of torch in the spec, or win-64 out of platforms"
 
 
@@ -376,7 +376,16 @@ def test_a_channel_that_lacks_pytorch_says_so(tmp_path: Path) -> None:
     write_channel(tmp_path, [one for one in records() if one["name"] != "pytorch" or one["subdir"] != "win-64"])
     found = refused(tmp_path, replace(BASE, variants=("cpu",)))
     assert [subdir for subdir, _, _ in found] == ["win-64"]
-    assert found[0][1].startswith("the channel has none of the builds of pytorch + torchvision")
+    assert found[0][1] == "the channel has no pytorch for Python 3.13 on win-64"
+
+
+def test_a_channel_that_lacks_a_companion_names_it(tmp_path: Path) -> None:
+    write_channel(
+        tmp_path, [one for one in records() if one["name"] != "torchvision" or "cuda" not in str(one["build"])]
+    )
+    found = refused(tmp_path, replace(BASE, variants=("cuda",), subdirs=("linux-64",)))
+    assert found[0][1] == "the channel has no torchvision for Python 3.13 on linux-64 with CUDA"
+    assert found[0][2].startswith("take torchvision out of torch in the spec, or linux-64 out of platforms")
 
 
 def test_a_channel_that_lacks_what_pytorch_needs_says_so(tmp_path: Path) -> None:

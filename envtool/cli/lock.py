@@ -213,7 +213,7 @@ def _refuse(outcome: Outcome, place: Place, show: _Show) -> int:
     message = f"{len(outcome.refused)} of {whole} can't be locked; nothing was written"
     hint = "change the spec as told above"
     if solved:
-        hint += f"; or lock the other {solved}: `envtool lock --keep-going`"
+        hint += "; or lock the rest: `envtool lock --keep-going`"
     error = NoSolutionError(message, hint=hint, details=refusals(outcome.refused))
     if not show.as_json:
         raise error

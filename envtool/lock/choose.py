@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from envtool.catalog import Catalog
+from envtool.catalog.conda import SUBDIRS
 from envtool.conda_commands import conda_specs
 from envtool.fact import Fact, dataclass
 from envtool.lock.model import Refused, Target
@@ -235,15 +236,27 @@ class _Chooser:
         if limit is not None:
             return self._not_there(target, python)
         hint = _hint(plan, target, others)
-        return Refused(target, plan.message, hint, plan.warnings)
+        platform = SUBDIRS.get(target.subdir, target.subdir)
+        return Refused(target, plan.message.replace(platform, target.subdir), hint, plan.warnings)
 
     def _not_there(self, target: Target, python: str) -> Refused:
-        message = f"the channel has none of the builds of {_names(self._request)} for Python {python}"
-        return Refused(target, message, f"leave {target.subdir} out of platforms, or name a channel that has them")
-
-
-def _names(request: LockRequest) -> str:
-    return " + ".join(name for name in _given(request) if name in FAMILY)
+        """The channel lacks what the catalog would take: say which package, if it is one of them."""
+        names = [name for name in _given(self._request) if name in FAMILY]
+        kind = "cuda" if cuda_word(target.variant) and not target.subdir.startswith("osx") else "cpu"
+        there = {
+            one.package for one in self._offers.get(target.subdir, ())
+            if one.python in {None, python} and one.build.startswith(kind)
+        }  # fmt: skip
+        absent = [name for name in names if name not in there]
+        where = f"for Python {python} on {target.subdir}{' with CUDA' if kind == 'cuda' else ''}"
+        if not absent:
+            message = f"the channel has no {' and '.join(names)} {where} that go together"
+        else:
+            message = f"the channel has no {' and no '.join(absent)} {where}"
+        hint = f"leave {target.subdir} out of platforms, or name a channel that has them"
+        if absent and FAMILY[0] not in absent:
+            hint = f"take {' and '.join(absent)} out of torch in the spec, or {target.subdir} out of platforms"
+        return Refused(target, message, hint)
 
 
 def _hint(plan: NoPlan, target: Target, others: list[str]) -> str:
