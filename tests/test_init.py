@@ -372,7 +372,7 @@ class Terminal:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
     def wait_for(self, words: str) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while words not in self.seen[self.shown :]:
             assert time.monotonic() < deadline, self.seen
             try:
@@ -396,7 +396,7 @@ class Terminal:
                 break
             self.seen += data.decode().replace("\r\n", "\n")
         os.close(self.leader)
-        return self.process.wait(20)
+        return self.process.wait(60)
 
 
 @pytest.mark.skipif(not POSIX, reason="pseudo-terminals are POSIX")
