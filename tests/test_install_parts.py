@@ -507,6 +507,8 @@ def test_too_little_room_is_told_before(tmp_path):
 SAID = [
     ("conflict", 3, "error: No solution found when resolving dependencies\n  cause: Because all versions of oldthing depend on "
      "torch<2.3 and you require torch==2.14.1+cpu, we can conclude that your requirements are incompatible."),
+    ("conflict", 3, "  × No solution found when resolving dependencies:\n  ╰─▶ Because all versions of oldthing depend\n      on "
+     "torch<2.3 and you require torch==2.14.1+cpu, we can conclude\n      that they are incompatible."),
     ("conflict", 3, "ERROR: ResolutionImpossible: for help visit https://pip.pypa.io/"),
     ("not-there", 4, "  cause: Because there is no version of torch==2.14.2+cpu and you require torch==2.14.2+cpu, we can"),
     ("offline", 4, "  cause: Because torch was not found in the cache and you require torch==2.14.1+cpu, we can\n"
@@ -574,6 +576,12 @@ def test_who_wants_which_torch():
     uv = "Because all versions of oldthing depend on torch<2.3 and torchvision==0.29.1 depends on torch==2.14.1"
     pip = "    oldthing 1.0 depends on torch<2.3\n    torchaudio 2.11.0 depends on torch"
     assert who_wants(uv) == who_wants(pip) == (("oldthing", "torch<2.3"),)
+    wrapped = (
+        "  × No solution found:\n  ╰─▶ Because all versions of oldthing depend\n      on torch<2.3 and you require"
+    )
+    error = explained(Ran(1, wrapped), "uv", doing="x")
+    assert who_wants(error.said) == (("oldthing", "torch<2.3"),)
+    assert error.details[0] == "  × No solution found:"
 
 
 @POSIX

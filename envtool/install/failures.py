@@ -99,7 +99,7 @@ def explained(ran: Ran, tool: str, *, doing: str) -> InstallError:
     """The error that a tool's output tells of; where no row knows it, the tool's own words alone."""
     text = without_passwords(ran.said)
     details = _last_words(text)
-    text += _signal(ran.code)
+    text += f"\n{_unwrapped(text)}{_signal(ran.code)}"
     failure = next((row for row in rows() if row.found_in(text)), None)
     if failure is None:
         message = f"{doing} failed: {tool} ended with exit code {ran.code}"
@@ -109,6 +109,11 @@ def explained(ran: Ran, tool: str, *, doing: str) -> InstallError:
     words = {"place": place or "the index", "host": _host(place) or "the index", "package": package or "a package"}
     message = failure.message.format(**words)
     return InstallError(failure.name, message, hint=failure.hint, details=details, code=failure.code, said=text)
+
+
+def _unwrapped(text: str) -> str:
+    """All of it in one line: uv once wrapped its words at the width of the terminal, behind signs of a tree."""
+    return " ".join(re.sub(r"[╰├─▶│×]", " ", text).split())
 
 
 def _signal(code: int) -> str:
@@ -158,6 +163,6 @@ def _package(text: str) -> str | None:
 def _last_words(text: str) -> tuple[str, ...]:
     """The lines from the tool's error on, else its last ones; progress bars and warnings of pip left out."""
     lines = [line.rstrip() for line in text.splitlines() if line.strip() and "━" not in line]
-    start = next((i for i, line in enumerate(lines) if re.match(r"\s*(error|ERROR)\b", line)), None)
+    start = next((i for i, line in enumerate(lines) if re.match(r"\s*(error\b|ERROR\b|×)", line)), None)
     kept = lines[start : start + LINES] if start is not None else lines[-LINES:]
     return tuple(line[:300] for line in kept)
