@@ -314,6 +314,47 @@ def test_a_wheel_that_is_not_the_locked_one_leaves_the_old_environment(
     wrong = LockedWheel(wheel.name, wheel.version, wheel.url, "0" * 64)
     assert room.run(room.lock(python_package(), OLD, wheels=(wrong,))) == 4
     assert "frompip" in room.err and "hash differs" in room.err
+    assert "put back" not in room.err  # nothing had been touched yet
+    assert room.greets()
+    assert not (room.env / "share" / "oldstyle").exists()
+
+
+@pytest.mark.slow
+def test_killed_while_pip_fetches_the_old_environment_is_untouched(
+    room: Room, wheel: LockedWheel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("uv", reason="there is no uv")
+    monkeypatch.setenv("UV_CACHE_DIR", str(room.folder.parent / "uv"))
+    assert room.run(room.lock(python_package(), GREETER, TELLER)) == 0
+    lock = room.lock(python_package(), OLD, wheels=(wheel,))
+    room.channel.faults = {"/wheels/": "stall"}
+    process = room.start(lock)
+    _wait(lambda: room.channel.fetched("/wheels/"))
+    process.kill()
+    process.communicate()
+    assert room.greets()
+    assert not (room.env / "share" / "oldstyle").exists()
+    room.channel.close()  # uv, which still waits, holds the lock
+    _wait(lambda: subprocess.run(["pgrep", "-f", str(room.folder)], capture_output=True).returncode == 1)
+
+
+def test_a_change_that_fails_in_its_last_step_is_taken_back(
+    room: Room, wheel: LockedWheel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("uv", reason="there is no uv")
+    monkeypatch.setenv("UV_NO_CACHE", "1")  # so that the wheel is fetched once more at the end
+    assert room.run(room.lock(python_package(), GREETER, TELLER)) == 0
+    channel = room.channel
+    answer = channel.answer
+
+    def once(http: object, *, body: bool) -> None:
+        if (room.env / "share" / "oldstyle").exists():  # the new environment is in its place
+            channel.faults = {"/wheels/": 404}
+        answer(http, body=body)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(channel, "answer", once)
+    assert room.run(room.lock(python_package(), OLD, wheels=(wheel,))) == 4
     assert "The change failed: the old environment was put back." in room.err
     assert room.greets()
     assert not (room.env / "share" / "oldstyle").exists()
+    assert not (room.folder / ".conda.envtool").exists()

@@ -286,7 +286,9 @@ def _activation(job: _Job) -> str | None:
     from envtool.cli.install_parts import activation
 
     active = os.environ.get("CONDA_PREFIX", "") == job.place.path
-    return activation(job.place.shown, active) if job.runs_here else None
+    if not job.runs_here or os.path.basename(os.environ.get("SHELL", "")) in {"csh", "tcsh"}:
+        return None
+    return activation(job.place.shown, active)
 
 
 def _show(job: _Job, done: LockedInstallation, *, failed: bool = False) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from envtool.fact import Fact
 from envtool.install.conda import CondaWork, cached, check_files, complete_records, in_cache_folder, lay_down, make_sure
 from envtool.install.conda_activate import package_variables, scripts
-from envtool.install.conda_pip import Wheel, lay_down_wheels, uv_for
+from envtool.install.conda_pip import Wheel, fetch_wheels, lay_down_wheels, uv_for
 from envtool.install.conda_place import CondaPlace, conda_python
 from envtool.install.conda_progress import Progress, is_live
 from envtool.install.conda_state import carry_over, own_things, read_records
@@ -36,8 +36,10 @@ def make(making: Making, tell: Tell) -> tuple[str, ...]:
     """Make it, in the place of what was there; the names of the user's own things that were carried over."""
     with transaction(making.place.path, tell) as change:
         kept = _prepare(making, change.aside, tell)
+        _pip_part(making, change.aside, change.held, tell)
         change.replace_with(change.aside)
-        _pip_part(making, change.held, tell)
+        make_sure(making.work, making.place.path, read_records(making.place.path))
+        _pip_part(making, making.place.path, change.held, tell)
         change.done()
     return kept
 
@@ -81,11 +83,15 @@ def _write_scripts(making: Making, new: str) -> None:
             write_text(path, text)
 
 
-def _pip_part(making: Making, held: int | None, tell: Tell) -> None:
-    """In the place where the environment stays: programs of pip's packages know it by its path."""
-    make_sure(making.work, making.place.path, read_records(making.place.path))
+def _pip_part(making: Making, path: str, held: int | None, tell: Tell) -> None:
+    """Fetched while the environment is aside, laid down where it stays: pip's programs know it by its path."""
     program = uv_for(making.wheels)
-    if program is not None:
-        count = len(making.wheels)
-        tell(f"From pip: {count} package{'s' if count != 1 else ''} ...")
-        lay_down_wheels(program, conda_python(making.place.path, making.work.subdir), making.wheels, held)
+    if program is None:
+        return
+    python = conda_python(path, making.work.subdir)
+    if path == making.place.path:
+        lay_down_wheels(program, python, making.wheels, held)
+        return
+    count = len(making.wheels)
+    tell(f"From pip: {count} package{'s' if count != 1 else ''} ...")
+    fetch_wheels(program, python, making.wheels, held)

@@ -55,13 +55,19 @@ def uv_for(wheels: tuple[Wheel, ...]) -> str | None:
     return program
 
 
-def lay_down_wheels(program: str, python: str, wheels: tuple[Wheel, ...], held: int | None) -> None:
+def fetch_wheels(program: str, python: str, wheels: tuple[Wheel, ...], held: int | None) -> None:
+    """Have all of them in uv's cache, checked: whatever can fail does so before the environment is touched."""
+    with tempfile.TemporaryDirectory(prefix="envtool-", ignore_cleanup_errors=True) as folder:
+        lay_down_wheels(program, python, wheels, held, "--target", os.path.join(folder, "wheels"))
+
+
+def lay_down_wheels(program: str, python: str, wheels: tuple[Wheel, ...], held: int | None, *more: str) -> None:
     """All of them, each checked by its hash, and nothing else."""
     with tempfile.TemporaryDirectory(prefix="envtool-", ignore_cleanup_errors=True) as folder:
         wanted = os.path.join(folder, "wheels.txt")
         write_text(wanted, "".join(f"{w.name} @ {w.url} --hash=sha256:{w.sha256}\n" for w in wheels))
         words = (program, "pip", "install", "--python", python, "--no-deps", "--require-hashes", "--no-config",
-                 "--requirements", wanted)  # fmt: skip
+                 "--requirements", wanted, *more)  # fmt: skip
         ran = run(Command(words, dict.fromkeys(_SETTINGS), ("uv", *words[1:])), show=False, held=held)
     if ran.code != 0:
         raise explained(ran, "uv", doing="laying down the packages from pip")
