@@ -121,6 +121,12 @@ def test_a_library_that_knows_no_meta_is_sent_to_cuda():
     assert "--device cuda" in next_step(replace(found, error=replace(found.error, on_cpu=False)))
 
 
+def test_a_spawned_process_is_the_likelier_cause():
+    said = END | ERROR | {"message": 'on different device "meta"'}
+    found = report(TORCH, MOVED, {"event": "limit", "name": "spawn"}, said, code=1)
+    assert "main process" in next_step(replace(found, error=replace(found.error, on_cpu=False)))
+
+
 def test_without_torch():
     lines = (
         json.dumps({"event": "start"}) + "\n" + json.dumps({"event": "no-torch", "type": "ImportError", "message": "x"})

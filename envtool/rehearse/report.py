@@ -119,6 +119,8 @@ def _on_cpu(report: Report) -> bool:
 
 
 def _look_at(report: Report) -> str:
+    if any(limit.name == "spawn" for limit in report.limits):
+        return "move tensors to the device in the main process: one that is spawned can't be rehearsed"
     if report.error is not None and "meta" in report.error.message:
         return "try --device cuda: something here knows no device that is called meta"
     where = report.error.place if report.error else None
