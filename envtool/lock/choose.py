@@ -172,7 +172,7 @@ class _Chooser:
         """The newest that serves every target, or as many as any does."""
         best: tuple[int, str | None] = (-1, None)
         for python in self.pythons():
-            served = sum(isinstance(self.newest(target, python), Choice) for target in targets)
+            served = sum(isinstance(self._search(target, python, None), Choice) for target in targets)
             if served == len(targets):
                 return python
             if served > best[0]:
@@ -204,23 +204,32 @@ class _Chooser:
 
     def newest(self, target: Target, python: str, torch: str | None = None) -> Choice | Refused:
         """The newest torch of a target that the catalog allows and the channel has."""
+        found = self._search(target, python, torch)
+        if isinstance(found, Choice):
+            return found
+        refused = self._refused(target, found) if found is not None else self._not_there(target, python)
+        others = (p for p in self.pythons() if p != python and isinstance(self._search(target, p, torch), Choice))
+        other = next(others, None)
+        return replace(refused, hint=f"{refused.hint}, or take Python {other}") if other else refused
+
+    def _search(self, target: Target, python: str, torch: str | None) -> Choice | NoPlan | None:
+        """The choice; the catalog's refusal; None where the catalog would take something that the channel lacks."""
         cpu_instead = cuda_word(target.variant) is not None and target.subdir.startswith("osx")
         meant = replace(target, variant="cpu") if cpu_instead else target
         notes = (f"{target.subdir} has no CUDA: it gets the CPU build, which runs on MPS",) if cpu_instead else ()
         machine = read_target(machine_line(meant, self._request, python, self._catalog), self._catalog)
         limit = torch
-        for _ in range(64):
+        while True:
             plan = resolve(machine, plan_request(self._request, meant, limit), self._catalog)
             if isinstance(plan, NoPlan):
-                return self._refused(target, python, plan, limit if limit != torch else None)
+                return plan if limit == torch else None
             choice = Choice(target, python, plan, (*notes, *(w for w in plan.warnings if w.startswith(_HELD_BACK))))
             if has_all(choice, self._offers.get(target.subdir)):
                 return choice
             older = None if torch is not None else self._next(choice)
             if older is None:
-                break
+                return None
             limit = f"<={older}"
-        return self._not_there(target, python)
 
     def _next(self, choice: Choice) -> str | None:
         """The newest torch below a choice that the channel has for its Python, on the CPU or with CUDA."""
@@ -231,13 +240,9 @@ class _Chooser:
         }  # fmt: skip
         return max((v for v in there if numbers(v) < numbers(choice.torch)), key=numbers, default=None)
 
-    def _refused(self, target: Target, python: str, plan: NoPlan, limit: str | None) -> Refused:
-        others = [p for p in self.pythons() if p != python]
-        if limit is not None:
-            return self._not_there(target, python)
-        hint = _hint(plan, target, others)
+    def _refused(self, target: Target, plan: NoPlan) -> Refused:
         platform = SUBDIRS.get(target.subdir, target.subdir)
-        return Refused(target, plan.message.replace(platform, target.subdir), hint, plan.warnings)
+        return Refused(target, plan.message.replace(platform, target.subdir), _hint(plan, target), plan.warnings)
 
     def _not_there(self, target: Target, python: str) -> Refused:
         """The channel lacks what the catalog would take: say which package, if it is one of them."""
@@ -259,12 +264,10 @@ class _Chooser:
         return Refused(target, message, hint)
 
 
-def _hint(plan: NoPlan, target: Target, others: list[str]) -> str:
+def _hint(plan: NoPlan, target: Target) -> str:
     package = plan.message.partition(" ")[0]
     if plan.error_kind == "no_wheel_for_platform" and package in FAMILY[1:]:
         return f"take {package} out of torch in the spec, or {target.subdir} out of platforms"
-    if plan.error_kind == "no_wheel_for_python" and others:
-        return f"let python in the spec allow {others[0]} alone"
     if plan.error_kind in {"driver_too_old", "gpu_arch_unsupported"}:
         return (
             f"raise the floors of [gpu] in the spec, ask for an older torch, or take {target.variant} out of variants"
