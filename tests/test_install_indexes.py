@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,8 @@ from loopback_wheels import SMALL, Index, Wheel
 
 from envtool.catalog import load
 from envtool.errors import ToolError
-from envtool.install.order import Question, Sources
+from envtool.install.ask import SECONDS, with_sizes
+from envtool.install.order import Package, Question, Sources
 from envtool.install.pip import Pip
 from envtool.install.place import python_in
 from envtool.install.uv import Uv, find_uv
@@ -49,6 +51,18 @@ def test_uv_takes_the_plans_build_and_the_newest_of_the_rest(two, tmp_path, monk
     assert files["torch"] == "torch-2.14.1-py2.py3-none-any.whl"
     assert files["numpy"] == "numpy-2.3.0-py3-none-any.whl"  # not the old one that lies beside torch
     assert "filelock" in files
+
+
+def test_sizes_are_asked_for_a_moment_and_no_more(two):
+    two.tells_sizes = True
+    packages = tuple(
+        Package(f"p{number}", "1", f"{two.root}/files/torch-2.14.1-py3-none-any.whl") for number in range(30)
+    )
+    assert {package.size for package in with_sizes(packages, None)} == {len(two.body(two.pypi[-1]))}
+    gone = tuple(replace(package, url="http://10.255.255.1/x.whl") for package in packages)  # answers nobody
+    started = time.monotonic()
+    assert {package.size for package in with_sizes(gone, None)} == {None}
+    assert time.monotonic() - started < SECONDS + 3
 
 
 def test_uv_is_told_to_trust_what_the_system_trusts(two, tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ import contextlib
 import os
 import ssl
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterable
@@ -70,8 +71,9 @@ def with_sizes(packages: tuple[Package, ...], certificates: str | None) -> tuple
     threads = [threading.Thread(target=work, daemon=True) for _ in range(min(WORKERS, len(unknown)))]
     for thread in threads:
         thread.start()
+    end = time.monotonic() + SECONDS  # for all of them: sizes are worth a moment, and no more
     for thread in threads:
-        thread.join(SECONDS)
+        thread.join(max(0.0, end - time.monotonic()))
     sizes = {**found, **_local_sizes(packages)}
     return tuple(replace(p, size=sizes[p.name]) if p.name in sizes else p for p in packages)
 
