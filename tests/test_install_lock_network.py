@@ -208,7 +208,9 @@ def _files_with(text: bytes, *folders: Path) -> list[Path]:
 # ── interrupted ──────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_interrupted_it_goes_on_where_it_stopped_and_the_old_environment_works(number: int, room: Room) -> None:
     old = room.lock(python_package(), GREETER, TELLER)
     assert room.run(old) == 0
