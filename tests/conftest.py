@@ -4,6 +4,7 @@ import os
 
 import pytest
 import thoroughness
+from hypothesis import settings
 
 # An updated catalog of whoever runs the tests must not change what they say.
 os.environ["ENVTOOL_DATA"] = os.path.join(os.path.dirname(os.path.abspath(__file__)), "no-such-folder")
@@ -15,6 +16,8 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     thoroughness.thorough = config.getoption("--run-slow")
+    settings.register_profile("fast", max_examples=thoroughness.examples(100))
+    settings.load_profile("default" if thoroughness.thorough else "fast")
 
 
 def pytest_collection_modifyitems(config, items):

@@ -185,6 +185,7 @@ def test_update_json(capsys: pytest.CaptureFixture[str], data: Path, index: Inde
     assert json.loads(out)["removed"] == str(data / NAME)
 
 
+@pytest.mark.slow
 def test_a_write_that_fails_leaves_the_old(
     capsys: pytest.CaptureFixture[str], data: Path, index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:

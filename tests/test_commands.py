@@ -214,6 +214,7 @@ def test_every_switch_between_builds_of_one_version_takes_place(installer: str, 
         versions = {pin.package: pin.full for pin in chosen.pins}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="runs commands in a POSIX shell")
 def test_without_telling_what_is_installed_pip_would_change_nothing(indexes: str, target: Path) -> None:
     """The reason for ``replacing``: pip takes the installed 2.13.0+cpu for ==2.13.0."""

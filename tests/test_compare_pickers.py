@@ -111,6 +111,7 @@ def test_a_wheel_holds_its_metadata(goods: Shelf) -> None:
     assert "Requires-Python: >=3.10,!=3.14.1" in file.metadata
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is needed for the certificate")
 def test_the_index_answers_for_both_hosts_and_for_no_other(goods: Shelf, tmp_path: object) -> None:
     with Loopback(goods, str(tmp_path)) as loopback:

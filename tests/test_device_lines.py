@@ -296,6 +296,7 @@ def test_a_blank_that_may_hold_a_device_is_told(tmp_path: Path) -> None:
     assert [s.reason.split(":")[0] for s in found.skipped] == ["line 2"]
 
 
+@pytest.mark.slow
 def test_a_minified_file_is_told_in_short(tmp_path: Path) -> None:
     (tmp_path / "code.py").write_text("x = [" + "1," * 200_000 + "]; y = y.cuda()\n")
     (place,) = find(str(tmp_path)).places

@@ -419,6 +419,7 @@ def test_on_a_terminal_it_asks_for_what_no_option_says(here):
     assert not [line for line in terminal.seen.split("\n") if len(line) > 80]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not POSIX, reason="pseudo-terminals are POSIX")
 def test_ctrl_c_at_a_question_ends_with_130(here):
     terminal = Terminal("project", "cats")

@@ -111,6 +111,7 @@ def test_requirements_files_are_solved_with_it(room):
     assert room.index.asked == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tool", TOOLS)
 def test_a_conflict_names_the_line_and_its_wish(room, tool):
     (room.folder / "course.txt").write_text("pandas\n# old\noldthing\n")
@@ -270,6 +271,7 @@ def snapshot(folder):
     }
 
 
+@pytest.mark.slow
 def test_no_such_index_and_no_such_name(tmp_path):
     room = Room(tmp_path)
     done = room.run("--index-url", "http://127.0.0.1:9/simple", *CPU)

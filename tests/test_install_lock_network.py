@@ -94,6 +94,7 @@ FAULTS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fault", "told"), FAULTS)
 def test_one_message_and_nothing_half_made(
     fault: object, told: str, room: Room, monkeypatch: pytest.MonkeyPatch
@@ -152,6 +153,7 @@ def test_a_redirect_is_followed(room: Room) -> None:
     assert room.greets()
 
 
+@pytest.mark.slow
 def test_a_server_that_is_not_there(room: Room) -> None:
     lock = room.lock(OLD)
     room.channel.close()

@@ -108,6 +108,7 @@ def test_the_same_bytes_from_every_kind_of_index(kind: str, course: Course, tmp_
     assert str(course.channel.folder) not in "".join(over_http.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["redirect", "drip"])
 def test_elsewhere_or_slow_but_all_of_it(fault: str, course: Course) -> None:
     course.channel.faults = {"/channel/": fault}
@@ -148,6 +149,7 @@ def test_one_message_and_nothing_overwritten(
     assert course.files() == before
 
 
+@pytest.mark.slow
 def test_a_channel_that_is_not_there(course: Course) -> None:
     course.channel.close()
     assert course.run() == 4

@@ -228,6 +228,7 @@ def pytorch(course: Path, index: Index) -> Index:
     return index
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["cpu", "cuda"])
 def test_a_twin_takes_torch_from_the_right_index(variant: str, course: Path, pytorch: Index) -> None:
     text = answer(asked(course, variant), None, "envtool.toml", f"{pytorch.root}/whl", None)

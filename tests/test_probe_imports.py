@@ -97,6 +97,7 @@ def test_an_early_exit_keeps_its_code(bare: Path, site: Path, tmp_path: Path) ->
     assert (torch.exit_code, torch.signal, torch.last_lines) == (3, None, ("going down",))
 
 
+@pytest.mark.slow
 def test_a_hang_is_cut_off(bare: Path, site: Path, tmp_path: Path) -> None:
     package(site, "torch", "import time; time.sleep(60)")
     torch = stage(rehearse(bare, tmp_path, timeout=1.5), "torch")

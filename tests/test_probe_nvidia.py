@@ -264,6 +264,7 @@ def test_the_older_cuda_question_is_asked_next(ask, fault):
 # ── hanging, crashing, printing ──────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @needs_stub
 def test_a_hang_at_the_start_is_cut_off(ask):
     here = ask(stub.machine(), {"init": "hang"}, timeout=0.8)

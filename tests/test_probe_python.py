@@ -352,6 +352,7 @@ def test_a_program_that_is_no_working_python(text: str, words: tuple[str, ...], 
     assert isinstance(found, BrokenEnvironment) and found.kind in ("does-not-start", "no-answer")
 
 
+@pytest.mark.slow
 @posix
 def test_a_python_that_hangs_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("envtool.probe.python.TIME_LIMIT", 0.5)

@@ -44,6 +44,7 @@ def test_the_docs_are_up_to_date():
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_check_notices_a_changed_and_a_missing_file(tmp_path):
     for name in PAGES:
         shutil.copy(FOLDER / name, tmp_path / name)

@@ -232,6 +232,7 @@ def test_torchrun_is_that_of_this_interpreter(family):
     assert "--nproc_per_node=2" in line and "--master_port=4711" in line and "--master_addr=127.0.0.1" in line
 
 
+@pytest.mark.slow
 def test_a_process_ends_with_its_starter():
     """The guard of each process of torchrun: an agent that is killed can't end them."""
     import os

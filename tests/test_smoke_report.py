@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from thoroughness import examples
 
 from envtool.report import junit
 from envtool.report.smoke import (
@@ -162,7 +163,7 @@ EVENT = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(EVENT, max_size=8))
 def test_any_events_make_a_report_that_can_be_shown(events):
     found = report(hello("a", "b"), *events)
@@ -175,7 +176,7 @@ def test_any_events_make_a_report_that_can_be_shown(events):
             assert verdict.code.removeprefix("smoke-") in ended
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.text(max_size=60) | st.builds(json.dumps, JSON))
 def test_any_line_is_an_event_or_none(line):
     found = event_of(line)

@@ -178,6 +178,7 @@ def alive(pid):
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="strays are adopted on Linux only")
 def test_no_process_is_left_behind(tmp_path, monkeypatch):
     left = tmp_path / "left"
@@ -216,6 +217,7 @@ TESTS = (made(sleeps, limit=30), made(after))
 """
 
 
+@pytest.mark.slow
 @posix
 def test_the_whole_run_has_a_limit(tmp_path, monkeypatch):
     monkeypatch.setenv("BEGUN", str(tmp_path / "begun"))
@@ -227,6 +229,7 @@ def test_the_whole_run_has_a_limit(tmp_path, monkeypatch):
     assert found["after"]["status"] == "fail", "the first that was not begun is a failure too: the run is not whole"
 
 
+@pytest.mark.slow
 @posix
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_when_the_supervisor_is_ended_its_processes_end(tmp_path, monkeypatch, number):

@@ -128,6 +128,7 @@ def uv(project, index, *arguments):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "darwin", reason="a Mac takes torch from the package index")
 @pytest.mark.parametrize(("device", "first"), [("cpu", "cpu"), ("gpu", "cu130")])
 def test_uv_takes_torch_from_the_index_of_its_group(device, first, index, tmp_path):

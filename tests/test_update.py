@@ -77,7 +77,7 @@ def said(found: Outcome) -> str:
 # ── a new release, without a change of code ──────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("html", [False, True])
+@pytest.mark.parametrize("html", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_new_torch_is_read_and_picked(html: bool) -> None:
     index = tomorrow(html=html)
     found = update(index, pytorch=None)
@@ -107,6 +107,7 @@ def test_what_is_not_a_stable_release_is_left_aside(index: Index) -> None:
     assert versions - {v for p, v, _ in packaged().wheels if p == "torch"} == {"2.16.0"}
 
 
+@pytest.mark.slow
 def test_code_is_carried_over_unverified_or_told_to_be_unknown(index: Index) -> None:
     new = parse(update(index, pytorch=None).texts)
     carried = new.kernels("2.16.0", "cu132", "linux_x86_64")
@@ -224,6 +225,7 @@ def test_metadata_by_file_or_by_range_never_the_whole_wheel(index: Index, how: s
     assert bool(wheel_requests) == (how == "untold")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
@@ -322,6 +324,7 @@ def test_a_broken_or_hostile_answer_changes_nothing(index: Index, fault: object,
     assert all(found.texts[name] == packaged().text(name) for name in FILES)
 
 
+@pytest.mark.slow
 def test_nothing_read_at_all_is_a_failure_with_reasons(index: Index) -> None:
     index.faults = {"/": 500}
     with pytest.raises(ToolError) as caught:
@@ -355,6 +358,7 @@ def test_one_page_of_the_pytorch_index_fails(index: Index) -> None:
     assert "build of torch 2.16.0 cu132 for linux_x86_64 on pytorch-index" in told(found)
 
 
+@pytest.mark.slow
 def test_a_release_that_would_break_a_law_is_left_out(index: Index) -> None:
     index.pypi["torch"] = wheels("torch", "2.16.0", requires=CUDA, places=("manylinux2014_x86_64",))
     found = update(index)

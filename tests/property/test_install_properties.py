@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.requirements import Requirement
+from thoroughness import examples
 
 from envtool.catalog import load
 from envtool.environment import Build
@@ -126,7 +127,7 @@ def take(folder, steps):
             os.symlink("a", whole)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.sets(PATHS, min_size=1), STEPS, st.booleans())
 def test_a_change_that_fails_or_is_killed_leaves_what_was_there(paths, steps, killed):
     with tempfile.TemporaryDirectory() as around:
@@ -150,7 +151,7 @@ def test_a_change_that_fails_or_is_killed_leaves_what_was_there(paths, steps, ki
         assert os.listdir(around) == ["env"]
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(st.sets(PATHS, min_size=1), st.sets(PATHS))
 def test_killed_while_the_copy_was_made_the_environment_is_what_it_was(paths, copied):
     with tempfile.TemporaryDirectory() as around:
@@ -190,7 +191,7 @@ def test_any_output_of_a_tool_becomes_a_message(said):
     assert error.message and error.hint and len(error.details) <= 8
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     st.lists(
         st.sampled_from(["pandas>=2", "numpy", "# x", "", "torch==2.8.0 \\", "  --hash=sha256:00", "-e .", "a b c"])
