@@ -206,6 +206,7 @@ def test_a_write_that_fails_leaves_the_old(
     assert [path.name for path in data.iterdir()] == [NAME]
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_made(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -155,6 +155,7 @@ def test_junit_is_xml_with_a_case_for_each_verdict(tmp_path):
     assert [c.get("name") for c in suite.findall("testcase") if c.find("failure") is not None] == failures
 
 
+@pytest.mark.slow
 def test_a_recording_gives_the_same_screen_and_document(tmp_path):
     file = tmp_path / "machine.json"
     live = quick("--python", sys.executable, "--record", file)

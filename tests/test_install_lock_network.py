@@ -137,6 +137,7 @@ def test_another_file_than_the_locked_one_in_a_folder(room: Room, folder: Path, 
     assert "oldstyle-0.9-0.tar.bz2 is not where the lockfile says" in room.capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_slow_but_steady_is_good_enough(room: Room) -> None:
     """No limit for the whole: only for how long nothing comes."""
     room.channel.faults = {"/channel/": "drip"}
@@ -342,6 +343,7 @@ def test_killed_while_pip_fetches_the_old_environment_is_untouched(
     _wait(lambda: subprocess.run(["pgrep", "-f", str(room.folder)], capture_output=True).returncode == 1)
 
 
+@pytest.mark.slow
 def test_a_change_that_fails_in_its_last_step_is_taken_back(
     room: Room, wheel: LockedWheel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -130,7 +130,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("faults", "hint"), FAULTS)
-@pytest.mark.parametrize("words", [(), ("--verify",)])
+@pytest.mark.parametrize("words", [(), pytest.param(("--verify",), marks=pytest.mark.slow)])
 def test_one_message_and_nothing_overwritten(
     words: tuple[str, ...], faults: dict[str, object], hint: str, course: Course, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -252,6 +252,7 @@ def test_a_tampered_file_beside_the_pixi_lock_is_found(course: Course) -> None:
     assert f"{name} is not what pixi.lock says" in course.out
 
 
+@pytest.mark.slow
 def test_a_package_that_the_channel_took_away_is_found(course: Course, tmp_path: Path) -> None:
     assert course.run() == 0
     write_packages(tmp_path / "less", [package(one) for one in records() if one["name"] != "tqdm"])
@@ -259,6 +260,7 @@ def test_a_package_that_the_channel_took_away_is_found(course: Course, tmp_path:
     assert "the channel has no tqdm-4.67.1-pyhd8ed1ab_0.conda" in course.out
 
 
+@pytest.mark.slow
 def test_wheels_against_the_package_index(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("uv", reason="there is no uv")
     index = Index(pypi=[Wheel("pure", "1.0")])

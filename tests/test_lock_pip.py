@@ -102,6 +102,7 @@ def test_an_index_that_fails_is_no_reason_to_blame_the_spec(channel: Path, index
         lock(channel, replace(ONE, pip_packages=("pure",)))
 
 
+@pytest.mark.slow
 def test_what_pip_brought_stays_and_update_moves_it(channel: Path, index: Index) -> None:
     request = replace(ONE, pip_packages=("pure<1.1",))
     before = merged(checked(request), None, lock(channel, request).locked, ())

@@ -274,6 +274,7 @@ def test_a_hang_at_the_start_is_cut_off(ask):
     assert here.driver == Unknown(here.nvml_message)
 
 
+@pytest.mark.slow
 @needs_stub
 def test_a_gpu_that_hangs_hides_nothing_else(ask):
     here = ask(stub.machine(gpus=4), {"gpu.1.nvmlDeviceGetUUID": "hang"}, timeout=2.0)

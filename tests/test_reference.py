@@ -57,6 +57,7 @@ def test_check_notices_a_changed_and_a_missing_file(tmp_path):
     assert not (tmp_path / "json.md").exists()
 
 
+@pytest.mark.slow
 def test_it_writes_the_same_bytes_anywhere(tmp_path):
     assert generate("--into", str(tmp_path / "new")).returncode == 0
     for name in PAGES:

@@ -102,6 +102,7 @@ TESTS = tuple(made(f) for f in (prints, after, huge, odd, at_the_end))
 """
 
 
+@pytest.mark.slow
 @posix
 def test_what_is_printed_spoils_nothing(tmp_path):
     found = ends(run(runner(tmp_path, RUDE), "--events", stub=stub(tmp_path)))

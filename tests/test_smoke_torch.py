@@ -35,6 +35,7 @@ def test_a_torch_that_does_not_import_is_one_failure(tmp_path, kind):
     assert {(end["status"], end["message"]) for end in found.values()} == {("skip", "torch does not import")}
 
 
+@pytest.mark.slow
 def test_a_torch_that_hangs_is_cut_off_and_the_line_is_named(tmp_path):
     source = "import time\ntime.sleep(60)"
     found = ends(run(CHILDREN, "--events", "--timeout", "1", stub=stub(tmp_path, source)))

@@ -101,6 +101,7 @@ def test_a_new_torch_is_read_and_picked(html: bool) -> None:
     assert new.wheel("torch", "2.16.0", "linux_x86_64").floors == {"cp312": (2, 28), "cp313t": (2, 28)}  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_what_is_not_a_stable_release_is_left_aside(index: Index) -> None:
     new = parse(update(index).texts)
     versions = {version for package, version, _ in new.wheels if package == "torch"}
@@ -178,6 +179,7 @@ def test_further_pythons_of_a_known_release_and_a_changed_bound(index: Index) ->
     assert "<3.17" in change
 
 
+@pytest.mark.slow
 def test_what_an_index_does_not_list_stays(index: Index) -> None:
     index.pypi["torch"] = wheels("torch", "2.16.0", requires=CUDA)
     assert {change.kind for change in update(index).changes} == {"added"}
@@ -214,6 +216,7 @@ def test_a_companion_for_any_later_torch(index: Index) -> None:
 # ── metadata ─────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["told", "untold"])
 def test_metadata_by_file_or_by_range_never_the_whole_wheel(index: Index, how: str) -> None:
     for files in index.pypi.values():
@@ -375,6 +378,7 @@ def test_a_catalog_that_answers_fewer_machines_is_refused() -> None:
     assert problems(packaged(), {name: packaged().text(name) for name in FILES}) == []
 
 
+@pytest.mark.slow
 def test_an_index_that_asks_for_a_password(index: Index) -> None:
     index.password = "ada:s3cret"
     assert len(refused(index, index.root)) == 4
@@ -390,6 +394,7 @@ def refused(index: Index, root: str) -> tuple[str, ...]:
     return caught.value.details
 
 
+@pytest.mark.slow
 def test_an_index_that_lists_too_much_to_be_true(index: Index) -> None:
     index.pypi["torch"] = [f for n in range(200) for f in wheels("torch", f"3.{n}.0", places=PLACES[:1])]
     found = update(index)
