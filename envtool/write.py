@@ -116,3 +116,14 @@ def _lock(descriptor: int) -> None:
             # Some clusters' file systems (Lustre, often) have no locks: better without than not at all.
             if error.errno not in _NO_LOCKS:
                 raise
+
+
+def make_folder(path: str) -> None:
+    """A folder, with those above it, where there is none yet; ToolError says why it can't be made."""
+    try:
+        os.makedirs(path or ".", exist_ok=True)
+    except OSError as error:
+        raise ToolError(
+            f"cannot make the folder {path}: {error.strerror or error}",
+            hint="name a place where you may make folders",
+        ) from None

@@ -23,6 +23,7 @@ COMMANDS = {
     "init": "Make a project or a course, ready to run",
     "lock": "Lockfiles for every platform and variant, without conda",
     "install": "Make or repair an environment with the builds that fit",
+    "setup": "Files for one place to run in: Colab, Slurm, a container, CI",
     "catalog": "The compatibility data: show it, verify it, bring it up to date",
     "smoke": "Tests that PyTorch does what the lecture says",
     "rehearse": "Would this script run on a GPU? Tried on a machine without one",
