@@ -27,7 +27,7 @@ def get_device():
     kind, _, number = name.partition(":")
     if kind == "auto":
         return best_device()
-    if kind == "meta":  # tensors without numbers, for `envtool rehearse`
+    if kind == "meta":  # what `envtool rehearse` sets
         return torch.device(name)
     if kind not in KINDS or not (number.isdigit() or name == kind):
         choices = ", ".join(KINDS)
