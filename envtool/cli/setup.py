@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., object])
 
 # Name, and one line of help; each is the `command` of the module envtool.cli.setup_NAME.
-TARGETS: dict[str, str] = {}
+TARGETS: dict[str, str] = {
+    "colab": "A notebook for Google Colab; --check: what clashes with Colab",
+    "kaggle": "A notebook for Kaggle, and its metadata",
+    "binder": "What Binder makes the environment from: CPU builds, 2 GB",
+    "jupyterhub": "CPU and GPU profiles for zero-to-jupyterhub",
+}
 
 
 class Targets(click.Group):
