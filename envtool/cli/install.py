@@ -50,6 +50,7 @@ class Asked(Fact):
     lock: str | None = None
     platform: str | None = None
     mirrors: tuple[str, ...] = ()
+    no_project: bool = False
 
 
 @click.command("install")
@@ -64,6 +65,7 @@ class Asked(Fact):
 @click.option("--include-unverified", is_flag=True, help="Also builds that nobody has seen on their index.")
 @click.option("--requirements", "-r", metavar="FILE", multiple=True, help="A course's own packages, too.")
 @spec_options
+@click.option("--no-project", is_flag=True, help="Without the folders of [pip] editable, which change more often.")
 @click.option("--find-links", metavar="DIR", multiple=True, help="A folder of wheels; alone, no network is used.")
 @click.option("--index-url", metavar="URL", help="An index for everything, torch too.")
 @click.option("--pytorch-index-url", metavar="URL", help="A mirror of download.pytorch.org/whl.")

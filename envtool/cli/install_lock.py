@@ -67,7 +67,7 @@ def from_options(asked: Asked) -> int:
         "--include-unverified": asked.include_unverified, "--requirements": asked.requirements,
         "--find-links": asked.find_links, "--index-url": asked.index_url, "--spec": asked.spec,
         "--pytorch-index-url": asked.pytorch_index_url, "--download": asked.download, "--target": asked.target,
-        "--installer": asked.installer,
+        "--installer": asked.installer, "--no-project": asked.no_project,
     }  # fmt: skip
     wrong = [name for name, value in given.items() if value]
     if wrong:

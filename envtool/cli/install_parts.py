@@ -71,10 +71,11 @@ def wanted_of(asked: Asked, spec: Spec | None) -> Wanted:
         request = spec.course.request(
             packages, accelerator=asked.accelerator, variant=asked.variant, include_unverified=asked.include_unverified
         )
+        folders = () if asked.no_project else spec.folders
         # as an address: a requirements file takes a path apart at its spaces
-        extra += (*spec.course.requirements(), *(f"-e {Path(folder).as_uri()}" for folder in spec.folders))
+        extra += (*spec.course.requirements(), *(f"-e {Path(folder).as_uri()}" for folder in folders))
         lines += named(spec.course.requirements(), spec.path)
-        lines += tuple(Line(f"-e {folder}", spec.path) for folder in spec.folders)
+        lines += tuple(Line(f"-e {folder}", spec.path) for folder in folders)
     read(request.packages, request.variant, request.installer)
     return Wanted(request, lines, tuple(map(os.path.abspath, asked.requirements)), extra)
 
