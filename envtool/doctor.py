@@ -147,10 +147,10 @@ def judge(
 ) -> Diagnosis:
     """Every check's verdict on these readings. Pure, but for the catalog that it reads."""
     from envtool.catalog import load
-    from envtool.checks import ALL, Evidence, every, run
+    from envtool.checks import ALL, Evidence, of_course, run
     from envtool.diagnosis import Diagnosis
 
     catalog = load()
     mender = MenderWhenNeeded(machine, environment, catalog, course)
     evidence = Evidence(machine, environment, imports, catalog, mender, course)
-    return Diagnosis(machine, environment, imports, run(every() if course else ALL, evidence), course)
+    return Diagnosis(machine, environment, imports, run((*ALL, *of_course()) if course else ALL, evidence), course)

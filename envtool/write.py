@@ -37,6 +37,15 @@ def write_bytes(path: str, data: bytes) -> None:
             os.unlink(aside)
 
 
+def append_text(path: str, text: str) -> None:
+    """Add to a file that another program collects, such as a CI's summary; ToolError says why it can't be done."""
+    try:
+        with open(path, "a", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except OSError as error:
+        raise ToolError(f"cannot write {path}: {error.strerror or error}", hint="allow writing to it") from None
+
+
 def rewrite_bytes(path: str, data: bytes) -> None:
     """Write somebody's own file anew: where a link leads there, the file behind it; who may do what with it stays."""
     real = os.path.realpath(path)

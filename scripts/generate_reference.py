@@ -23,7 +23,7 @@ import reference_examples  # noqa: E402
 import reference_spec  # noqa: E402
 
 from envtool import errors  # noqa: E402
-from envtool.checks import ALL, COURSE, GROUPS, Check, every  # noqa: E402
+from envtool.checks import ALL, COURSE, GROUPS, LOCK, Check, every, of_course  # noqa: E402
 from envtool.cli.app import COMMANDS, cli  # noqa: E402
 from envtool.data import FOLDER  # noqa: E402
 from envtool.report.explain import Page, page  # noqa: E402
@@ -58,10 +58,10 @@ def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 CHECKS_INTRO = f"""# Checks
 
-`envtool doctor` asks {len(ALL)} questions about a machine and a Python environment, and {len(every()) - len(ALL)} more
-where an [envtool.toml](envtool-toml.md) says what a course needs. Each has a code that never changes
-its meaning, and a section here; `envtool explain CODE` prints the same in the terminal. The order within a group is
-the order of mending: what must be right first comes first.
+`envtool doctor` asks {len(ALL)} questions about a machine and a Python environment, and {len(of_course())} more
+where an [envtool.toml](envtool-toml.md) says what a course needs. `envtool check` asks all of these, and those of the
+group {LOCK}. Each has a code that never changes its meaning, and a section here; `envtool explain CODE` prints the same
+in the terminal. The order within a group is the order of mending: what must be right first comes first.
 
 A verdict is one of five. **pass**: asked, and good. **warn**: it works, but it costs or will bite. **fail**: it does
 not work. **skip**: the question does not arise on this machine, or a check that it builds on has failed. **unknown**:
@@ -72,10 +72,10 @@ the question arises and could not be answered.
 
 def checks_page() -> str:
     blocks = [NOTICE, CHECKS_INTRO]
-    for group in (*GROUPS, COURSE):
+    for group in (*GROUPS, COURSE, LOCK):
         rows = [(f"[{c.code}](#{c.code})", cell(c.title)) for c in every() if c.group == group]
         blocks.append(f"**{group}**\n\n{table(('check', 'what it makes sure of'), rows)}\n")
-    for group in (*GROUPS, COURSE):
+    for group in (*GROUPS, COURSE, LOCK):
         blocks.append(f"## {group}\n\n")
         blocks += [check_section(check, page(check.code)) for check in every() if check.group == group]
     return "".join(blocks).rstrip("\n") + "\n"
@@ -227,6 +227,11 @@ TITLES = {
         "The install document",
         "`envtool install --json` prints it. Of the plan the example shows the beginning, of the changes the first.",
     ),
+    "check": (
+        "The check document",
+        "`envtool check --json` prints it; the example shows one verdict, and little of machine and environment.",
+    ),
+    "diff": ("The diff document", "`envtool diff --json` prints it."),
     "wheelhouse": (
         "The manifest of a folder of wheels",
         "`envtool install --download DIR` writes it as `DIR/envtool-wheelhouse.json`; the example shows one wheel.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 if ROOT not in sys.path:
@@ -14,10 +15,13 @@ from envtool.catalog import load  # noqa: E402
 from envtool.catalog.difference import Change  # noqa: E402
 from envtool.catalog.laws import judged  # noqa: E402
 from envtool.checks import ALL, Evidence, run  # noqa: E402
+from envtool.contrast import contrasts, side  # noqa: E402
+from envtool.course import Course  # noqa: E402
 from envtool.device.place import Found as Searched  # noqa: E402
 from envtool.device.place import Place, Skipped  # noqa: E402
 from envtool.device.report import to_json as device_to_json  # noqa: E402
 from envtool.diagnosis import Diagnosis  # noqa: E402
+from envtool.drift import Drift, Locked, Pin, Term  # noqa: E402
 from envtool.environment import NOT_IMPORTED, Build, Distribution, Environment, Leak, Shadow  # noqa: E402
 from envtool.errors import UsageError  # noqa: E402
 from envtool.install.order import Package  # noqa: E402
@@ -38,6 +42,9 @@ from envtool.rehearse.report import Report as Rehearsed  # noqa: E402
 from envtool.rehearse.report import to_json as rehearse_to_json  # noqa: E402
 from envtool.report.catalog import to_json as catalog_to_json  # noqa: E402
 from envtool.report.catalog import update_to_json, verified_to_json  # noqa: E402
+from envtool.report.check import CheckReport  # noqa: E402
+from envtool.report.check import to_json as check_to_json  # noqa: E402
+from envtool.report.diff import to_json as diff_to_json  # noqa: E402
 from envtool.report.install import Change as Laid  # noqa: E402
 from envtool.report.install import Installation  # noqa: E402
 from envtool.report.install import to_json as install_to_json  # noqa: E402
@@ -47,7 +54,7 @@ from envtool.smoke import Event, tests  # noqa: E402
 from envtool.smoke.events import Asked, report_of  # noqa: E402
 from envtool.spec import Request  # noqa: E402
 from envtool.target import read_target  # noqa: E402
-from envtool.verdicts import Json  # noqa: E402
+from envtool.verdicts import Json, failed  # noqa: E402
 
 GPU = Gpu(
     index=0,
@@ -114,6 +121,36 @@ def doctor() -> dict[str, Json]:
     shown = tuple(v for v in every if v.code in ("file-named-torch", "torch-not-installed"))
     document = doctor_to_json(Diagnosis(MACHINE, ENVIRONMENT, NOT_IMPORTED, shown))
     return document | {"machine": {key: value for key, value in machine().items() if key in ("schema", "os", "arch")}}
+
+
+def check() -> dict[str, Json]:
+    """One package that was upgraded."""
+    pin = Pin("numpy", "2.2.6", "pip")
+    locked = Locked("pylock.cpu.toml", "lockfiles/pylock.cpu.toml", "pylock", "pip", (pin,), None, "cpu", "==3.12.*")
+    drift = Drift(locked, term=Term("2026-11-23", "2027-03-23"))
+    newer = failed(
+        "numpy is 2.3.0 (locked: 2.2.6).", hint="python -m pip install --no-deps numpy===2.2.6", command=True
+    )
+    verdict = replace(newer, code="locked-newer", title="No package is newer than locked")
+    course = Course("cats", ">=3.10", ("torch>=2.4",), ("numpy>=1.26",), variants=("cpu",))
+    document = check_to_json(
+        CheckReport(Diagnosis(MACHINE, ENVIRONMENT, NOT_IMPORTED, (verdict,), course), drift, "envtool.toml")
+    )
+    few: dict[str, Json] = {
+        "prefix": ENVIRONMENT.prefix,
+        "manager": ENVIRONMENT.manager,
+        "packages": {"numpy": "2.3.0"},
+    }
+    return document | {"machine": doctor()["machine"], "environment": few}
+
+
+def diff() -> dict[str, Json]:
+    """A laptop and a node of a cluster."""
+    here: dict[str, Json] = {"schema": "envtool.machine/1", "os": "linux", "arch": "x86_64"}
+    one: dict[str, Json] = here | {"nvidia": {"status": "absent", "driver": None}}
+    two: dict[str, Json] = here | {"nvidia": {"status": "found", "driver": "580.65.06"}}
+    a, b = side(one, "laptop.json"), side(two, "cluster.json")
+    return diff_to_json(a, b, contrasts(a, b), ())
 
 
 def plan() -> dict[str, Json]:
@@ -306,5 +343,7 @@ EXAMPLES: dict[str, Callable[[], dict[str, Json]]] = {
     "smoke-tests": smoke_tests,
     "lock": lock,
     "install": install,
+    "check": check,
+    "diff": diff,
     "wheelhouse": wheelhouse,
 }

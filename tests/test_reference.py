@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from envtool import errors
-from envtool.checks import COURSE, GROUPS, every
+from envtool.checks import COURSE, GROUPS, LOCK, every
 from envtool.cli.app import COMMANDS
 from envtool.report.json import CHECKS_PAGE
 
@@ -65,7 +65,7 @@ def test_it_writes_the_same_bytes_anywhere(tmp_path):
 
 
 def test_every_check_has_a_heading_in_its_group():
-    groups = [*GROUPS, COURSE]
+    groups = [*GROUPS, COURSE, LOCK]
     assert headings("checks.md", 2) == groups
     assert headings("checks.md", 3) == [check.code for group in groups for check in every() if check.group == group]
 

@@ -36,6 +36,8 @@ NAMES = (
     "smoke-tests",
     "lock",
     "install",
+    "check",
+    "diff",
     "wheelhouse",
 )
 SCHEMAS = {

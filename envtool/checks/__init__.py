@@ -1,7 +1,7 @@
 """Pure rules about a machine and an environment. ``ALL`` lists every one; its order is the order of mending."""
 
 from envtool.checks import builds, driver, gpu, imports, interpreter, packages, pairs, system
-from envtool.checks.check import COURSE, GROUPS, Check, Evidence, Mender, is_blocked, run
+from envtool.checks.check import COURSE, GROUPS, LOCK, Check, Evidence, Mender, is_blocked, run
 
 # What must be right first comes first: a Python that starts, a system that serves, a driver, then packages.
 ALL: tuple[Check, ...] = (
@@ -23,9 +23,19 @@ def of_course() -> tuple[Check, ...]:
     return CHECKS
 
 
+def of_lock() -> tuple[Check, ...]:
+    """The checks that `envtool check` brings: of lockfiles, and of what is in them."""
+    from envtool.checks import locked, lockfile, term
+
+    return (*lockfile.CHECKS, *locked.CHECKS, *term.CHECKS)
+
+
 def every() -> tuple[Check, ...]:
-    """All checks, those of an envtool.toml last."""
-    return (*ALL, *of_course())
+    """All checks: the doctor's, those of an envtool.toml, those of a lockfile."""
+    return (*ALL, *of_course(), *of_lock())
 
 
-__all__ = ["ALL", "COURSE", "GROUPS", "Check", "Evidence", "Mender", "every", "is_blocked", "of_course", "run"]
+__all__ = [
+    "ALL", "COURSE", "GROUPS", "LOCK", "Check", "Evidence", "Mender", "every", "is_blocked", "of_course", "of_lock",
+    "run",
+]  # fmt: skip

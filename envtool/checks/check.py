@@ -15,9 +15,11 @@ from envtool.verdicts import Status, Verdict, skipped, unknown
 
 if TYPE_CHECKING:
     from envtool.course import Course
+    from envtool.drift import Drift
 
 GROUPS = ("Python", "PyTorch", "Driver", "GPU", "System")
 COURSE = "Course"  # the group of the checks that an envtool.toml brings
+LOCK = "Lockfile"  # … and of those that `envtool check` brings
 BLOCKED = "waits for "  # how the message of a check begins whose need failed
 
 
@@ -47,6 +49,7 @@ class Evidence(Fact):
     catalog: Catalog
     mender: Mender
     course: Course | None = None  # what the envtool.toml in use says
+    drift: Drift | None = None  # what `envtool check` looks at beside
 
     @property
     def env(self) -> Environment | None:

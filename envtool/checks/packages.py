@@ -5,6 +5,7 @@ from __future__ import annotations
 from envtool.checks.check import Check, Evidence
 from envtool.checks.words import label
 from envtool.environment import Environment
+from envtool.machine import Machine
 from envtool.verdicts import Verdict, failed, passed, skipped, warned
 
 NVIDIA_SUFFIXES = ("-cu11", "-cu12", "-cu13")
@@ -158,11 +159,16 @@ def marker_values(evidence: Evidence) -> dict[str, str]:
     """What the markers of requirements see in the environment that is looked at."""
     env = _env(evidence)
     assert env is not None
+    return markers_of(evidence.machine, env)
+
+
+def markers_of(machine: Machine, env: Environment) -> dict[str, str]:
+    """The same of any environment on a machine."""
     return {
-        "platform_system": {"linux": "Linux", "macos": "Darwin", "windows": "Windows"}[evidence.machine.os],
-        "sys_platform": {"linux": "linux", "macos": "darwin", "windows": "win32"}[evidence.machine.os],
-        "os_name": "nt" if evidence.machine.os == "windows" else "posix",
-        "platform_machine": evidence.machine.arch,
+        "platform_system": {"linux": "Linux", "macos": "Darwin", "windows": "Windows"}[machine.os],
+        "sys_platform": {"linux": "linux", "macos": "darwin", "windows": "win32"}[machine.os],
+        "os_name": "nt" if machine.os == "windows" else "posix",
+        "platform_machine": "AMD64" if (machine.os, machine.arch) == ("windows", "x86_64") else machine.arch,
         "platform_python_implementation": {"cpython": "CPython", "pypy": "PyPy"}.get(env.implementation, "CPython"),
         "implementation_name": env.implementation,
         "python_version": ".".join(env.version.split(".")[:2]),

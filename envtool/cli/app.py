@@ -28,6 +28,8 @@ COMMANDS = {
     "smoke": "Tests that PyTorch does what the lecture says",
     "rehearse": "Would this script run on a GPU? Tried on a machine without one",
     "device": "Every line that names a device, and the one that changes it",
+    "check": "Is this environment what the spec and the lockfile say? For CI",
+    "diff": "What differs between two machines or environments",
     "explain": "What a check means and how to mend it",
 }
 

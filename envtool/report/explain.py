@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from textwrap import fill
 
-from envtool.checks import COURSE, GROUPS, Check
+from envtool.checks import COURSE, GROUPS, LOCK, Check
 from envtool.data import read_table
 from envtool.errors import UsageError
 from envtool.fact import Fact
@@ -69,7 +69,7 @@ def render_list(checks: Iterable[Check]) -> str:
     """Every check in its group, a line each."""
     checks = tuple(checks)
     blocks = []
-    for group in (*GROUPS, COURSE):
+    for group in (*GROUPS, COURSE, LOCK):
         rows = [f"  {check.code:<28} {check.title}" for check in checks if check.group == group]
         blocks.append("\n".join([group, *rows]))
     return "\n\n".join(blocks) + "\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textwrap import wrap
 
-from envtool.checks import ALL, COURSE, GROUPS, Check, every, is_blocked
+from envtool.checks import ALL, COURSE, GROUPS, Check, is_blocked, of_course
 from envtool.diagnosis import Diagnosis
 from envtool.environment import BrokenEnvironment
 from envtool.fact import Fact, dataclass
@@ -108,7 +108,7 @@ def group_lines(diagnosis: Diagnosis) -> dict[str, str]:
 
 def checks_of(diagnosis: Diagnosis) -> tuple[Check, ...]:
     """The checks that the verdicts are from."""
-    return ALL if diagnosis.course is None else every()
+    return ALL if diagnosis.course is None else (*ALL, *of_course())
 
 
 def group_status(diagnosis: Diagnosis, group: str) -> Status | None:

@@ -1,0 +1,73 @@
+"""The lines that bring an environment back to what is locked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from envtool.checks.check import Evidence
+from envtool.drift import CONDA, Locked, Pin
+from envtool.environment import Environment
+from envtool.shell import shell_line
+
+LONGEST = 8  # packages that are named in a line; of more, the whole lockfile is installed
+
+
+def whole(evidence: Evidence, locked: Locked) -> str:
+    """Everything as locked, in this environment."""
+    env = evidence.env
+    assert env is not None  # no check of a lockfile comes so far without
+    if locked.manager == CONDA:
+        variant = ["--variant", locked.variant] if locked.several and locked.variant else []
+        words = ["envtool", "install", "--lock", locked.shown, "--into", near(env, env.prefix), *variant]
+        return shell_line(words, _shell(evidence))
+    if locked.kind == "pylock":  # few pips read one
+        words = ["uv", "pip", "install", "--python", near(env, env.executable), "--requirements", locked.shown]
+        return shell_line(words, _shell(evidence))
+    return evidence.mender.install("--no-deps", "--requirement", locked.shown)
+
+
+def packages(evidence: Evidence, locked: Locked, pins: Sequence[Pin], *, force: bool = False) -> str:
+    """These packages as locked; ``force`` lays down what is there in the same version already, too."""
+    if locked.manager == CONDA:
+        return whole(evidence, locked)
+    if len(pins) > LONGEST or (locked.kind == "requirements" and not force):
+        return whole(evidence, locked) if not force else _forced(evidence, locked, pins)
+    return _forced(evidence, locked, pins) if force else _named(evidence, locked, pins)
+
+
+def _forced(evidence: Evidence, locked: Locked, pins: Sequence[Pin]) -> str:
+    return _named(evidence, locked, pins, "--force-reinstall")
+
+
+def _named(evidence: Evidence, locked: Locked, pins: Sequence[Pin], *options: str) -> str:
+    return evidence.mender.install(*options, "--no-deps", *(requirement(pin) for pin in pins), *locked.options)
+
+
+def requirement(pin: Pin) -> str:
+    """The very file where its address is locked, else the very version: to pip, ==2.13.0 is met by 2.13.0+cpu."""
+    if not pin.url:
+        return f"{pin.name}==={pin.version}"
+    digest = next((text.replace(":", "=") for text in pin.hashes if text.startswith("sha256:")), None)
+    return f"{pin.name} @ {pin.url}" + (f"#{digest}" if digest else "")
+
+
+def another_python(evidence: Evidence, locked: Locked, python: str) -> str:
+    """A new environment with the locked Python beside the old one; conda's is made anew where it is."""
+    if locked.manager == CONDA:
+        return whole(evidence, locked)
+    shell = _shell(evidence)
+    folder = f".venv-{python}"
+    make = shell_line(["uv", "venv", "--python", python, folder], shell)
+    fill = shell_line(["uv", "pip", "install", "--python", folder, "--requirements", locked.shown], shell)
+    return f"{make}; if ($?) {{ {fill} }}" if shell == "powershell" else f"{make} && {fill}"
+
+
+def near(env: Environment, path: str) -> str:
+    """A path as one would type it where the command ran."""
+    here = (env.working_directory or "").rstrip("/\\")
+    inside = path[len(here) + 1 :] if here and path.startswith((f"{here}/", f"{here}\\")) else ""
+    return inside or path
+
+
+def _shell(evidence: Evidence) -> str:
+    return "powershell" if evidence.machine.os == "windows" else "posix"
