@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 @click.option("--python", metavar="PATH", help="The Python to look at: a program or an environment's folder.")
 @spec_options
 @click.option("--no-import", is_flag=True, help="Read files only; do not import torch.")
+@click.option(
+    "--symptom", metavar="TEXT",
+    help="Find the cause of a message: its words, - for standard input, @FILE for a log.",
+)  # fmt: skip
 @click.option("--smoke", is_flag=True, help="Run the quick smoke tests, too.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 @click.option("--junit", metavar="FILE", help="Also write the verdicts as JUnit XML.")
@@ -36,6 +40,7 @@ def command(
     spec: str | None,
     no_spec: bool,
     no_import: bool,
+    symptom: str | None,
     smoke: bool,
     as_json: bool,
     junit: str | None,
@@ -65,10 +70,20 @@ def command(
     found = chosen(spec, no_spec, look=machine is None)  # a recorded machine stands in another folder
     host = open_host(machine, record=record is not None)
     named, do_import = asked(host, python, not no_import)
-    with a_word_of_patience(do_import and machine is None):
-        diagnosis = examine(
-            host, python=named, do_import=do_import, timeout=timeout, course=found.course if found else None
-        )
+
+    def diagnose(importing: bool) -> Diagnosis:
+        with a_word_of_patience(importing and machine is None):
+            return examine(
+                host, python=named, do_import=importing, timeout=timeout, course=found.course if found else None
+            )
+
+    if symptom is not None:
+        from envtool.cli.doctor_symptom import run
+
+        code, diagnosis = run(symptom, diagnose, as_json=as_json, do_import=do_import, everything=everything)
+        _write_files(diagnosis, junit, None)
+        return code
+    diagnosis = diagnose(do_import)
     if record is not None:
         keep(host, record)
     if smoke:
@@ -84,6 +99,14 @@ def command(
 
         sys.stdout.write(render(diagnosis, style(), everything=everything))
     return EXIT_FAILED if diagnosis.status.value == "fail" else EXIT_OK
+
+
+def _suits_a_symptom(symptom: str, machine: str | None, others: tuple[tuple[str, object], ...]) -> None:
+    for option, given in others:
+        if given:
+            raise click.UsageError(f"{option} can't be used with --symptom, which looks at a few checks only")
+    if symptom == "-" and machine == "-":
+        raise click.UsageError("--symptom and --machine can't both read standard input")
 
 
 PATIENCE = "importing torch ..."

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from envtool.errors import UsageError
+
+if TYPE_CHECKING:
+    from envtool.verdicts import Json
 
 
 @click.command("explain")
 @click.argument("code", required=False)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def command(code: str | None, as_json: bool) -> int:
-    """Say what a check means, how it is found and how to mend it.
+    """Say what a check or a known failure means and how to mend it.
 
-    Without CODE, list every check. `envtool smoke --list` lists the smoke
-    tests; they are explained too.
+    Without CODE, list every check, and the failures that no check looks for.
+    `envtool smoke --list` lists the smoke tests; they are explained too.
     """
     from envtool.checks import every
     from envtool.cli.terminal import style
@@ -27,24 +31,46 @@ def command(code: str | None, as_json: bool) -> int:
         if as_json:
             from envtool.report.json import dumps
 
-            rows = [{"code": c.code, "title": c.title, "group": c.group} for c in checks]
-            sys.stdout.write(dumps({"schema": "envtool.checks/1", "checks": [dict(row) for row in rows]}))
+            rows: list[Json] = [{"code": c.code, "title": c.title, "group": c.group} for c in checks]
+            others: list[Json] = [{"code": code, "title": title} for code, title in _without_a_check()]
+            sys.stdout.write(dumps({"schema": "envtool.checks/1", "checks": rows, "failures": others}))
         else:
-            sys.stdout.write(style().safe(render_list(checks)))
+            lines = [f"  {code:<28} {title}" for code, title in _without_a_check()]
+            more = "\n".join(["Known failures without a check", *lines, ""])
+            sys.stdout.write(style().safe(f"{render_list(checks)}\n{more}"))
         return 0
     code = code.lower()
     if code.startswith("smoke-"):
         return _explain_test(code, as_json=as_json)
     check = next((c for c in checks if c.code == code), None)
-    if check is None:
-        raise UsageError(f"there is no check called {code!r}", hint=_nearest(code, [c.code for c in checks]))
+    from envtool.symptoms import failures
+
+    failure = failures().get(code)
+    if check is None and failure is None:
+        known = [*(c.code for c in checks), *failures()]
+        raise UsageError(f"there is no check called {code!r}", hint=_nearest(code, known))
     if as_json:
+        from envtool.report.failures import failure_to_json, page_of
         from envtool.report.json import dumps, plain
 
-        sys.stdout.write(dumps({"schema": "envtool.explanation/1", "code": code, "page": plain(page(code))}))
+        document = {"schema": "envtool.explanation/1", "code": code, "page": plain(page_of(code))}
+        sys.stdout.write(dumps({**document, "failure": failure_to_json(failure) if failure else None}))
+        return 0
+    from envtool.report.failures import render_more, render_own
+
+    if check is None:
+        assert failure is not None
+        text = render_own(failure)
     else:
-        sys.stdout.write(style().safe(render(check, page(code))))
+        text = render(check, page(code)) + (f"\n{render_more(failure)}" if failure else "")
+    sys.stdout.write(style().safe(text))
     return 0
+
+
+def _without_a_check() -> list[tuple[str, str]]:
+    from envtool.report.failures import own_pages
+
+    return [(code, own.title) for code, own in own_pages().items()]
 
 
 def _explain_test(code: str, *, as_json: bool) -> int:

@@ -1,0 +1,119 @@
+"""``envtool doctor --symptom``: from a pasted message to its cause."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, BinaryIO
+
+import click
+
+from envtool.errors import EXIT_FAILED, EXIT_OK, UsageError
+
+if TYPE_CHECKING:
+    from envtool.diagnosis import Diagnosis
+    from envtool.report.symptom import Reading
+    from envtool.symptoms import Candidate
+
+CHUNK = 64 * 1024
+LOOKED_AT = 6  # candidates whose checks are run
+SHOWN = 3
+
+
+def read(symptom: str) -> Iterator[bytes]:
+    """The text in pieces: what was given, standard input for "-", a file for "@NAME"."""
+    if symptom == "-":
+        if sys.stdin is None:
+            raise UsageError(
+                "--symptom - reads standard input, and it is closed", hint="envtool doctor --symptom @FILE"
+            )
+        if sys.stdin.isatty():
+            click.echo("Paste the text, then press Ctrl+D (on Windows Ctrl+Z and Enter).", err=True)
+        yield from _chunks(sys.stdin.buffer)
+    elif symptom.startswith("@") and len(symptom) > 1:
+        try:
+            with open(symptom[1:], "rb") as file:
+                yield from _chunks(file)
+        except OSError as error:
+            hint = "check the name of the file; without the @ the words themselves are looked up"
+            raise UsageError(f"cannot read {symptom[1:]}: {error.strerror}", hint=hint) from None
+    else:
+        yield symptom.encode("utf-8", "replace")
+
+
+def _chunks(stream: BinaryIO) -> Iterator[bytes]:
+    from envtool.symptoms import LIMIT
+
+    left = LIMIT
+    while left > 0 and (chunk := stream.read(min(CHUNK, left))):
+        left -= len(chunk)
+        yield chunk
+
+
+def run(
+    symptom: str, diagnose: Callable[[bool], Diagnosis], *, as_json: bool, do_import: bool, everything: bool
+) -> tuple[int, Diagnosis]:
+    """Read the text, look at what can confirm its causes, and print it; the exit code, and what was judged.
+
+    ``diagnose`` asks this machine, and imports torch if it is told to.
+    """
+    from envtool.symptoms import candidates, normal, reduced
+
+    text = reduced(read(symptom))
+    if not text.text.strip():
+        raise UsageError("there is no text to look up", hint='envtool doctor --symptom "the last lines of the error"')
+    found = candidates(normal(text.text))[:LOOKED_AT]
+    reading = _reading(found, diagnose, do_import, (text.total, len(text.text)))
+    if as_json:
+        from envtool.report.json import dumps
+        from envtool.report.symptom import to_json
+
+        sys.stdout.write(dumps(to_json(reading)))
+    else:
+        _write(reading, symptom, everything=everything)
+    return (EXIT_FAILED if reading.diagnosis.status.value == "fail" else EXIT_OK), reading.diagnosis
+
+
+def _write(reading: Reading, symptom: str, *, everything: bool) -> None:
+    from envtool.cli.terminal import style
+
+    if reading.judged:
+        from envtool.report.symptom import render
+
+        sys.stdout.write(render(reading, style()))
+        return
+    from envtool.report.text import render as render_all
+
+    click.echo("No failure that envtool knows prints this text; here is what the whole doctor finds.", err=True)
+    if len(symptom) < 200 and "\n" not in symptom:
+        import os
+
+        if os.path.isfile(symptom):
+            click.echo(f"To look into the file: envtool doctor --symptom @{symptom}", err=True)
+    sys.stdout.write(render_all(reading.diagnosis, style(), everything=everything))
+
+
+def _reading(
+    found: tuple[Candidate, ...], diagnose: Callable[[bool], Diagnosis], do_import: bool, sizes: tuple[int, int]
+) -> Reading:
+    from envtool.checks import ALL, imports, pairs
+    from envtool.report.symptom import Judged, Outcome, Reading
+
+    if not found:
+        return Reading((), diagnose(do_import), *sizes)
+    checks = {check.code: check for check in ALL}
+    wanted: set[str] = set()
+    waiting = [c.failure.check for c in found if c.failure.check in checks]
+    while waiting:
+        code = waiting.pop()
+        if code is not None and code not in wanted:
+            wanted.add(code)
+            waiting += checks[code].needs
+    needs_import = any(check.code in wanted for check in (*imports.CHECKS, *pairs.CHECKS))
+    diagnosis = diagnose(do_import and needs_import)
+    diagnosis = replace(diagnosis, verdicts=tuple(v for v in diagnosis.verdicts if v.code in wanted))
+    by_code = {verdict.code: verdict for verdict in diagnosis.verdicts}
+    judged = [Judged(c, by_code.get(c.failure.check or "")) for c in found]
+    judged.sort(key=lambda one: one.outcome is not Outcome.CONFIRMED)  # the sort is stable: the rest keeps its order
+    return Reading(tuple(judged[:SHOWN]), diagnosis, *sizes)
