@@ -1,0 +1,216 @@
+"""What the targets that write a job share: their options, the program, the site, and the checking of a script."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from envtool.cli.setup import Delivery, course_of, deliver, target_options
+from envtool.errors import EXIT_FAILED, EXIT_OK, UsageError
+
+if TYPE_CHECKING:
+    from envtool.course import Course
+    from envtool.setup.files import SetupFile
+    from envtool.setup.job import Job, Wanted
+    from envtool.setup.sites import Site
+
+F = TypeVar("F", bound=Callable[..., object])
+
+_HOW = ("output", "stdout", "force", "dry_run")
+ENVIRONMENT_HELP = """Where the job's packages come from: a shared environment that `prepare` makes, wheels fetched by
+`prepare` and installed on the node, the site's own wheels, or a module with torch in it. Default: the site's way."""
+
+
+def job_options(function: F) -> F:
+    """The options of every scheduler."""
+    for option in reversed((
+        click.argument("program", nargs=-1, type=click.UNPROCESSED),
+        click.option("--site", metavar="NAME|FILE", help="The cluster: a name of --sites, or a profile's path."),
+        click.option("--sites", is_flag=True, help="List the clusters that envtool knows, and write nothing."),
+        click.option("--verify", metavar="FILE", help="Look for the usual faults in a job script, and write nothing."),
+        click.option("--gpus", type=click.IntRange(1, 64), default=1, help="GPUs on each node. Default: 1."),
+        click.option("--gpu-type", metavar="NAME", help="Which GPU, where the site has several: a100."),
+        click.option("--time", metavar="TIME", help="The time limit: 02:00:00, or minutes."),
+        click.option("--array", metavar="RANGE", help="A job array, 0-9; {index} in PROGRAM is the task's number."),
+        click.option("--account", metavar="NAME", help="Who pays for it."),
+        click.option("--partition", "--queue", metavar="NAME", help="The partition or queue."),
+        click.option("--cores", type=click.IntRange(1, 1024), help="Cores for each GPU."),
+        click.option("--mem", "memory", metavar="SIZE", help="Main memory on each node: 32G."),
+        click.option("--module", "modules", metavar="NAME", multiple=True, help="Load these instead of the site's."),
+        click.option("--directive", "directives", metavar="TEXT", multiple=True, help="One more: --mail-type=END."),
+        click.option(
+            "--environment", type=click.Choice(["environment", "wheels", "site-wheels", "module"]),
+            help=" ".join(ENVIRONMENT_HELP.split()),
+        ),
+        click.option("--temporary", metavar="VARIABLE", help="The variable of the node's own folder: TMPDIR."),
+        click.option("--variant", metavar="NAME", help="The build of torch: the login node has no GPU to go by."),
+        click.option("--venv", metavar="DIR", help="The environment. Default: .venv, or the course's."),
+        click.option("--resume", metavar="FILE", help="Where FILE is there, PROGRAM gets --resume."),
+        click.option(
+            "--envtool", "source", metavar="SPEC", default="envtool",
+            help="What pip installs envtool from: a requirement, a URL or a path. Default: envtool.",
+        ),
+    )):  # fmt: skip
+        function = option(function)
+    return target_options(function)
+
+
+def run_job(scheduler: str, path: str, write: Callable[[Job], tuple[SetupFile, ...]], options: dict[str, Any]) -> int:
+    """The command of a scheduler."""
+    if options.pop("sites"):
+        return _list_sites()
+    verify = options.pop("verify")
+    name = options.pop("site")
+    spec, no_spec, course_name = (options.pop(key) for key in ("spec", "no_spec", "name"))
+    how = Delivery(**{key: options.pop(key) for key in _HOW})
+    if verify is not None:
+        return _verify(verify, scheduler, name, options.get("version"))
+    course, found = course_of(spec, no_spec, course_name)
+    site = _site(name, course, scheduler)
+    wanted = _wanted(options, found is not None)
+    from envtool.setup.job import job_of
+
+    job = job_of(course, wanted, site, path)
+    files = write(job)
+    code = deliver(files, how)
+    _tell(job, files[0].text, how)
+    return code
+
+
+def _site(name: str | None, course: Course, scheduler: str) -> Site:
+    from envtool.setup.site_files import load_site
+
+    if name is not None:
+        return load_site(name, scheduler)
+    named = [place.removeprefix("cluster:") for place in course.runs_on if place.startswith("cluster:")]
+    if len(named) > 1:
+        raise UsageError(f"runs-on names {len(named)} clusters: {', '.join(named)}", hint=f"choose: --site {named[0]}")
+    return load_site(named[0] if named else "generic", scheduler)
+
+
+# ── the program ──────────────────────────────────────────────────────────────────────────────────
+
+
+def _wanted(options: dict[str, Any], spec: bool) -> Wanted:
+    from envtool.scaffold.names import checked_source
+    from envtool.setup.job import Wanted
+
+    program, resume = options.pop("program"), options.pop("resume")
+    if not program:
+        program, found = _default_program(options.get("array") is not None)
+        resume = resume if resume is not None else found
+    source = checked_source(options.pop("source"))
+    venv = options.pop("venv") or _default_venv()
+    return Wanted(program=program, resume=resume, envtool=source, venv=venv, spec=spec, **options)
+
+
+def _default_program(array: bool) -> tuple[tuple[str, ...], str | None]:
+    """This folder's training, and the checkpoint that it goes on from if it is a project made by envtool."""
+    for folder in ("src", "."):
+        for package in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+            file = os.path.join(folder, package, "train.py")
+            if package.isidentifier() and os.path.isfile(file):
+                return _with_checkpoint(("python", "-m", f"{package}.train"), file, array)
+    if not os.path.isfile("train.py"):
+        print("note: no train.py here; the job runs `python train.py`. Name yours after --", file=sys.stderr)
+    return ("python", "train.py"), None
+
+
+def _with_checkpoint(program: tuple[str, ...], file: str, array: bool) -> tuple[tuple[str, ...], str | None]:
+    with open(file, encoding="utf-8", errors="replace") as text:
+        source = text.read(100_000)
+    if '"--resume"' not in source or '"--checkpoint", default="runs/model.pt"' not in source:
+        return program, None
+    if array:
+        checkpoint = "runs/model-{index}.pt"
+        return (*program, "--seed", "{index}", "--checkpoint", checkpoint), checkpoint
+    return program, "runs/model.pt"
+
+
+def _default_venv() -> str:
+    above = os.path.dirname(os.getcwd())
+    in_a_course = all(os.path.isfile(os.path.join(above, name)) for name in ("start.py", "envtool.toml"))
+    return "../.venv" if in_a_course else ".venv"
+
+
+def _tell(job: Job, text: str, how: Delivery) -> None:
+    """The next step, on stderr."""
+    from envtool.setup.job_faults import left_open
+
+    path = how.output if how.output is not None and not how.output.endswith(("/", os.sep)) else job.path
+    open_lines = left_open(text)
+    if open_lines:
+        print(f"{len(open_lines)} value{'s' if len(open_lines) > 1 else ''} only you know:", file=sys.stderr)
+        for number, line in open_lines:
+            print(f"  line {number}: {line}", file=sys.stderr)
+    if job.distributed:
+        print("note: several processes run the program; it must use torch.distributed", file=sys.stderr)
+    if not how.stdout and not how.dry_run:
+        print(f"Next, on the cluster: bash {path} prepare", file=sys.stderr)
+
+
+# ── looking, not writing ─────────────────────────────────────────────────────────────────────────
+
+
+def _list_sites() -> int:
+    from envtool.setup.site_files import load_site, site_names
+
+    for name in site_names():
+        site = next(filter(None, (_maybe(load_site, name, scheduler) for scheduler in ("slurm", "pbs", "lsf"))))
+        print(f"{name:<12} {site.scheduler:<6} {site.read}  {site.title}")
+    return EXIT_OK
+
+
+def _maybe(load: Callable[[str, str], Site], name: str, scheduler: str) -> Site | None:
+    try:
+        return load(name, scheduler)
+    except UsageError:
+        return None
+
+
+def _verify(path: str, scheduler: str, name: str | None, version: str | None) -> int:
+    from envtool.setup.job import version_of
+    from envtool.setup.job_faults import faults_of, site_named_in
+    from envtool.setup.site_files import load_site, site_names
+
+    try:
+        with open(path, "rb") as file:
+            content = file.read(1 << 20)
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}", hint="name a job script") from None
+    text = content.decode("utf-8", errors="replace")
+    name = name or site_named_in(text)
+    site = load_site(name, scheduler) if name is not None and (name.endswith(".toml") or name in site_names()) else None
+    faults = [*faults_of(text, scheduler, site, version_of(version) if version else None), *_syntax(path)]
+    for fault in sorted(faults, key=lambda fault: (fault.line, fault.code)):
+        print(f"{path}:{fault.line}: {fault.code}: {fault.message}")
+        print(f"  hint: {fault.hint}")
+    if faults:
+        print(f"{len(faults)} fault{'s' if len(faults) > 1 else ''}", file=sys.stderr)
+        return EXIT_FAILED
+    print(f"{path}: no fault found{f', for {site.name}' if site else ''}")
+    return EXIT_OK
+
+
+def _syntax(path: str) -> list[Any]:
+    """What bash says, where there is a bash."""
+    import shutil
+    import subprocess
+
+    from envtool.setup.job_faults import Fault
+
+    bash = shutil.which("bash")
+    if bash is None or os.name == "nt":
+        return []
+    done = subprocess.run([bash, "-n", path], capture_output=True, text=True, timeout=20, check=False)
+    if done.returncode == 0:
+        return []
+    import re
+
+    number = re.search(r"line ([0-9]+):", done.stderr)
+    words = (done.stderr.strip().splitlines() or ["it can't be read"])[0].rpartition(": ")[2]
+    return [Fault(int(number[1]) if number else 1, "syntax", f"bash says: {words}", "mend that line")]
