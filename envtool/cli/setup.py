@@ -25,8 +25,12 @@ F = TypeVar("F", bound=Callable[..., object])
 TARGETS: dict[str, str] = {
     "colab": "A notebook for Google Colab; --check: what clashes with Colab",
     "kaggle": "A notebook for Kaggle, and its metadata",
+    "slurm": "A job for a cluster with Slurm, by the site's profile",
+    "pbs": "The same for PBS",
+    "lsf": "The same for LSF",
     "binder": "What Binder makes the environment from: CPU builds, 2 GB",
     "jupyterhub": "CPU and GPU profiles for zero-to-jupyterhub",
+    "docker": "A Dockerfile: the environment in an image, for CPU or CUDA",
 }
 
 

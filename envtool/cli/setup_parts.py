@@ -1,0 +1,204 @@
+"""What the targets for containers and CI have in common: their options, and the recipe that these make."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from envtool.cli.pick import NoPlanError
+from envtool.errors import UsageError
+from envtool.fact import Fact, dataclass
+
+if TYPE_CHECKING:
+    from envtool.catalog import Catalog
+    from envtool.cli.spec_option import Spec
+    from envtool.course import Course
+    from envtool.plan import NoPlan
+    from envtool.setup.recipe import Recipe
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Asked(Fact):
+    """The options of these targets."""
+
+    spec: str | None
+    no_spec: bool
+    name: str | None
+    output: str | None
+    envtool: str = "envtool"
+    lock: str | None = None
+
+
+def envtool_option(function: F) -> F:
+    """``--envtool``, as the argument ``source``."""
+    return click.option(
+        "--envtool", "source", metavar="SPEC", default="envtool",
+        help="What pip installs envtool from: a requirement or a URL. Default: envtool.",
+    )(function)  # fmt: skip
+
+
+def lock_option(function: F) -> F:
+    """``--lock``, as the argument ``lock``."""
+    return click.option(
+        "--lock", metavar="FILE", help="Make the environment of this lockfile, in place of the spec's newest."
+    )(function)
+
+
+def image_options(function: F) -> F:
+    """``--base``, ``--python`` and ``--variant``, of an image."""
+    for option in reversed((
+        click.option("--base", metavar="IMAGE", help="The image to begin with, by tag or IMAGE@sha256:…; has Python."),
+        click.option("--python", metavar="VERSION", help="Its Python. Default: the newest that fits the course."),
+        click.option("--variant", metavar="NAME", help="cpu, cuda, or one such as cu126. Default: cpu."),
+    )):  # fmt: skip
+        function = option(function)
+    return function
+
+
+# ── the course and its files ─────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Subject(Fact):
+    """The course, and its files as they are called from the folder that is set up."""
+
+    course: Course
+    spec: str | None
+    lock: str | None
+    envtool: str
+
+
+def subject_of(asked: Asked, *, may_be_path: bool) -> Subject:
+    """The course and its files; UsageError where one lies outside of the folder that is set up."""
+    from envtool.cli.setup import course_of
+
+    course, found = course_of(asked.spec, asked.no_spec, asked.name)
+    root = _root(asked.output)
+    lock = None
+    if asked.lock is not None:
+        if not os.path.isfile(asked.lock):
+            raise UsageError(f"--lock {asked.lock}: there is no such file", hint="run `envtool lock`, which makes one")
+        lock = _below(asked.lock, root, "--lock")
+    spec = _below(found.path, root, "--spec") if found is not None else None
+    _refuse_folders(course, found, root)
+    return Subject(course, spec, lock, _source(asked.envtool, lock is not None, may_be_path=may_be_path))
+
+
+def _root(output: str | None) -> str:
+    """The folder that is set up: that of --output where it names one, else this one."""
+    is_folder = output is not None and (os.path.isdir(output) or output.endswith(("/", os.sep)))
+    return os.path.abspath(output) if is_folder and output is not None else os.getcwd()
+
+
+def _below(path: str, root: str, option: str) -> str:
+    from envtool.setup.recipe import plain_path
+
+    try:
+        relative = os.path.relpath(os.path.realpath(path), os.path.realpath(root))
+    except ValueError:  # another drive
+        relative = os.path.abspath(path)
+    return plain_path(relative.replace(os.sep, "/"), option)
+
+
+def _refuse_folders(course: Course, found: Spec | None, root: str) -> None:
+    """Folders to install must have names that can be written, and lie where the spec says from this folder, too."""
+    from envtool.setup.recipe import plain_path
+
+    if found is None or not course.editable:
+        return
+    for folder in course.editable:
+        plain_path(folder, "[pip] editable")
+    if os.path.realpath(os.path.dirname(os.path.abspath(found.path))) != os.path.realpath(root):
+        hint = f"run this in {os.path.dirname(found.path) or '.'}"
+        raise UsageError("the folders of [pip] editable are beside the spec, and so this is set up there", hint=hint)
+
+
+def _source(text: str, locked: bool, *, may_be_path: bool) -> str:
+    """What pip installs envtool from, with the extras that the work needs."""
+    from envtool.scaffold.names import checked_source
+
+    checked = checked_source(text)
+    is_path = "://" not in text and not text.startswith("envtool")
+    if is_path and not may_be_path:
+        raise UsageError(f"--envtool {text} is a path, which is not in the image", hint="name a version or a URL")
+    return checked.replace("{extras}", "[install,lock]" if locked else "[install]")
+
+
+# ── the recipe ───────────────────────────────────────────────────────────────────────────────────
+
+
+def recipe_of(subject: Subject, python: str | None, variant: str | None) -> Recipe:
+    """The recipe of an image on Linux; NoPlanError where there is no build."""
+    from envtool.catalog import load
+    from envtool.setup.builds import cuda_variant
+    from envtool.setup.recipe import Recipe, checked_python, is_variant
+
+    if variant is not None and not is_variant(variant):
+        raise UsageError(f"--variant {variant}: there is no such one here", hint="take cpu, cuda, or one such as cu126")
+    catalog = load()
+    course, subdir = subject.course, linux_of(subject.course)
+    version = checked_python(python) if python is not None else chosen_python(course, subdir, "cpu", catalog)
+    if variant is None:
+        variant = "cpu" if "cpu" in course.variants else course.variants[0]
+    cuda = cuda_variant(course, subdir, version, catalog) if _has_cuda(course) or variant == "cuda" else None
+    if variant == "cuda":
+        if cuda is None:
+            raise NoPlanError("no CUDA build fits the course's GPUs", hint="see `envtool pick --explain`")
+        variant = cuda
+    if not is_variant(variant):
+        raise UsageError(f"the course's variant {variant} can't be set up here", hint="name --variant cpu or cuda")
+    _refuse_without_plan(course, subdir, version, variant, catalog)
+    gpu = variant if variant != "cpu" else cuda
+    driver = catalog.driver_floor(gpu, "linux") if gpu is not None else None
+    return Recipe(course, subject.spec, version, variant, subject.envtool, subject.lock, driver, cuda)
+
+
+def linux_of(course: Course) -> str:
+    """The course's platform for images; UsageError where there is none."""
+    for subdir in ("linux-64", "linux-aarch64"):
+        if subdir in course.platforms:
+            return subdir
+    raise UsageError("the course has no platform for an image", hint='add "linux-64" to platforms in envtool.toml')
+
+
+def _has_cuda(course: Course) -> bool:
+    return any(variant.startswith("cu") for variant in course.variants)
+
+
+def chosen_python(course: Course, subdir: str, variant: str, catalog: Catalog) -> str:
+    """The Python to take where none is named."""
+    from envtool.setup.builds import pythons
+    from envtool.setup.recipe import newest
+
+    there = pythons(course, subdir, variant, catalog)
+    if not there:
+        _refuse_without_plan(course, subdir, "3.12", variant, catalog)
+        raise NoPlanError(
+            f"no Python from 3.10 on suits the course: python = {course.python!r}", hint="change it in envtool.toml"
+        )
+    return newest(there, course)
+
+
+def _refuse_without_plan(course: Course, subdir: str, python: str, variant: str, catalog: Catalog) -> None:
+    from envtool.plan import NoPlan
+    from envtool.setup.builds import plan_for
+
+    answer = plan_for(course, subdir, python, variant, catalog)
+    if isinstance(answer, NoPlan):
+        raise no_plan(answer, f"{subdir}, Python {python}, {variant}")
+
+
+def no_plan(answer: NoPlan, where: str) -> NoPlanError:
+    """The refusal, with the place it is about."""
+    return NoPlanError(f"no build fits {where} ({answer.error_kind}): {answer.message}", hint=answer.hint)
+
+
+def note(text: str) -> None:
+    """A hint on stderr."""
+    print(text, file=sys.stderr)

@@ -1,0 +1,177 @@
+"""Images built here by buildah, without a registry: the base is an image whose programs are this machine's own.
+
+Its /usr is mounted from here while a line runs, read-only, and so is a Python with torch.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass
+from importlib.metadata import distribution
+from pathlib import Path
+
+import envtool
+from loopback_wheels import Wheel
+
+BASE = "localhost/with-python:1"
+MOUNTED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32", "share", "libexec")
+ANY = "py3-none-any"
+OWN = """\
+Metadata-Version: 2.1
+Name: envtool
+Version: {}
+Requires-Dist: click
+Requires-Dist: nvidia-ml-py
+Requires-Dist: packaging
+Requires-Dist: tomli; python_version < "3.11"
+Provides-Extra: install
+Requires-Dist: uv; extra == "install"
+"""
+ETC = {
+    "passwd": "root:x:0:0:root:/root:/bin/sh\n",
+    "group": "root:x:0:\n",
+    "shadow": "root:*:1::::::\n",
+    "login.defs": "MAIL_DIR /var/mail\nUID_MIN 1000\nGID_MIN 1000\n",
+    "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+    "hosts": "127.0.0.1 localhost\n",
+}
+
+
+@dataclass
+class Builder:
+    """buildah with a store of its own. ``python``: the program that is python3 in the images."""
+
+    folder: Path
+    python: str
+    more: tuple[str, ...] = ()  # folders to mount besides, at their own places
+
+    def run(self, *words: str | os.PathLike[str], timeout: int = 200) -> subprocess.CompletedProcess[str]:
+        own = ["--storage-driver", "vfs", "--root", self.folder / "store", "--runroot", self.folder / "run"]
+        return subprocess.run(
+            ["buildah", *map(str, own), *map(str, words)], capture_output=True, text=True, timeout=timeout,
+            env={**os.environ, "BUILDAH_ISOLATION": "chroot", "TMPDIR": str(self.folder)},
+        )  # fmt: skip
+
+    def base(self) -> None:
+        """Make the image to begin with."""
+        root = self.folder / "base"
+        for name in ("usr/local/bin", "etc", "root", "home", "opt", "var/cache", "proc", "sys", "dev", "run"):
+            (root / name).mkdir(parents=True, exist_ok=True)
+        (root / "tmp").mkdir(exist_ok=True)
+        (root / "tmp").chmod(0o1777)
+        for name in MOUNTED:
+            link = Path("/", name)
+            if link.is_symlink():
+                (root / name).symlink_to(os.readlink(link))
+            (root / "usr" / name).mkdir(exist_ok=True)
+        for name, text in ETC.items():
+            (root / "etc" / name).write_text(text)
+        for name in ("alternatives", "ld.so.cache"):
+            if Path("/etc", name).is_dir():
+                shutil.copytree(Path("/etc", name), root / "etc" / name, symlinks=True)
+            elif Path("/etc", name).exists():
+                shutil.copy(Path("/etc", name), root / "etc" / name)
+        containerfile = self.folder / "Base"
+        containerfile.write_text(
+            f"FROM scratch\nCOPY . /\nENV PATH={os.path.dirname(self.python)}:/usr/local/bin:/usr/bin:/usr/sbin:/bin\n"
+        )
+        done = self.run("bud", "--file", containerfile, "--tag", BASE, root)
+        assert done.returncode == 0, done.stderr
+
+    def mounts(self) -> list[str]:
+        shared = [f"/usr/{name}" for name in MOUNTED if Path("/usr", name).is_dir()]
+        return [word for folder in (*shared, *self.more) for word in ("--volume", f"{folder}:{folder}:ro")]
+
+    def build(self, context: Path, tag: str, *words: str) -> subprocess.CompletedProcess[str]:
+        return self.run("bud", "--network", "host", *self.mounts(), *words, "--tag", tag, context)
+
+    def config(self, tag: str) -> dict[str, object]:
+        found: dict[str, object] = json.loads(self.run("inspect", "--type", "image", tag).stdout)
+        return found["OCIv1"]["config"]  # type: ignore[index,return-value]
+
+    def in_image(self, tag: str, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a program in a container of the image, as its user."""
+        container = self.run("from", "--pull-never", tag).stdout.strip()
+        done = self.run("run", "--network", "host", *self.mounts(), container, "--", *words)
+        self.run("rm", container)
+        return done
+
+    def layers(self, tag: str) -> Path:
+        """The image's file system, laid out."""
+        container = self.run("from", "--pull-never", tag).stdout.strip()
+        return Path(self.run("mount", container).stdout.strip())
+
+
+def why_not() -> str | None:
+    """Why no image can be built here; None where one can."""
+    if not sys.platform.startswith("linux") or shutil.which("buildah") is None:
+        return "there is no buildah"
+    return None if os.geteuid() == 0 else "buildah is run as root here"
+
+
+# ── wheels ───────────────────────────────────────────────────────────────────────────────────────
+
+
+class Repacked(Wheel):
+    """A wheel on the disk."""
+
+    @property
+    def metadata(self) -> str:
+        with zipfile.ZipFile(str(self.path)) as archive:
+            name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+            return archive.read(name).decode()
+
+
+def repacked(name: str, into: Path) -> Repacked:
+    """The wheel that an installed distribution came from, made anew."""
+    found = distribution(name)
+    info = f"{name.replace('-', '_')}-{found.version}"
+    files: dict[str, bytes] = {}
+    if name == "envtool":
+        root = Path(envtool.__file__).parent
+        files |= {f"envtool/{p.relative_to(root).as_posix()}": p.read_bytes() for p in root.rglob("*") if p.is_file()}
+        files[f"{info}.dist-info/entry_points.txt"] = b"[console_scripts]\nenvtool = envtool.cli.app:console\n"
+    else:
+        for file in found.files or ():
+            parts = file.parts
+            path = Path(str(found.locate_file(file)))
+            if "__pycache__" in parts or not path.is_file() or parts[-1] in ("RECORD", "INSTALLER", "REQUESTED"):
+                continue
+            if parts[0] == "..":
+                if parts[-1] in ("uv", "uv.exe"):
+                    files[f"{info}.data/scripts/{parts[-1]}"] = path.read_bytes()
+                continue
+            if not parts[0].endswith(".dist-info") or parts[-1] == "entry_points.txt":
+                place = f"{info}.dist-info/entry_points.txt" if parts[0].endswith(".dist-info") else file.as_posix()
+                files[place] = path.read_bytes()
+    files = {place: data for place, data in files.items() if "__pycache__" not in place}
+    if name == "envtool":
+        files[f"{info}.dist-info/METADATA"] = OWN.format(found.version).encode()
+    else:
+        files[f"{info}.dist-info/METADATA"] = str(found.read_text("METADATA")).split("\n\n")[0].encode() + b"\n"
+    files[f"{info}.dist-info/WHEEL"] = f"Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: {ANY}\n".encode()
+    return Repacked(name, found.version, path=written(into / f"{info}-{ANY}.whl", f"{info}.dist-info", files))
+
+
+def written(path: Path, info: str, files: dict[str, bytes]) -> str:
+    """A wheel of these files."""
+    record = [
+        f"{name},sha256={base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b'=').decode()},{len(data)}"
+        for name, data in files.items()
+    ]
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in {**files, f"{info}/RECORD": "\n".join([*record, f"{info}/RECORD,,", ""]).encode()}.items():
+            entry = zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0))
+            entry.external_attr = (0o755 if "/scripts/" in name else 0o644) << 16
+            archive.writestr(entry, data)
+    path.write_bytes(buffer.getvalue())
+    return str(path)
