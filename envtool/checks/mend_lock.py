@@ -8,6 +8,7 @@ from envtool.checks.check import Evidence
 from envtool.drift import CONDA, Locked, Pin
 from envtool.environment import Environment
 from envtool.shell import shell_line
+from envtool.spec import FAMILY
 
 LONGEST = 8  # packages that are named in a line; of more, the whole lockfile is installed
 
@@ -23,7 +24,8 @@ def whole(evidence: Evidence, locked: Locked) -> str:
     if locked.kind == "pylock":  # few pips read one
         words = ["uv", "pip", "install", "--python", near(env, env.executable), "--requirements", locked.shown]
         return shell_line(words, _shell(evidence))
-    return evidence.mender.install("--no-deps", "--requirement", locked.shown)
+    index = _index(evidence, locked, locked.pins)
+    return evidence.mender.install("--no-deps", "--requirement", locked.shown, *index)
 
 
 def packages(evidence: Evidence, locked: Locked, pins: Sequence[Pin], *, force: bool = False) -> str:
@@ -40,7 +42,21 @@ def _forced(evidence: Evidence, locked: Locked, pins: Sequence[Pin]) -> str:
 
 
 def _named(evidence: Evidence, locked: Locked, pins: Sequence[Pin], *options: str) -> str:
-    return evidence.mender.install(*options, "--no-deps", *(requirement(pin) for pin in pins), *locked.options)
+    named = [requirement(pin) for pin in pins]
+    return evidence.mender.install(*options, "--no-deps", *named, *locked.options, *_index(evidence, locked, pins))
+
+
+def _index(evidence: Evidence, locked: Locked, pins: Sequence[Pin]) -> list[str]:
+    """PyPI has no 2.13.0+cpu: where the file names no index, as none of `pip freeze` does, PyTorch's own is added."""
+    if any("index" in word or word in {"-i", "-f", "--find-links"} for word in locked.options):
+        return []
+    builds = evidence.catalog.builds(evidence.platform)
+    for pin in pins:
+        local = pin.version.partition("+")[2]
+        if pin.name in FAMILY and local and not pin.url:
+            url = next((build.index_url for build in builds if build.variant == local and build.index_url), None)
+            return ["--extra-index-url", url] if url else []
+    return []
 
 
 def requirement(pin: Pin) -> str:

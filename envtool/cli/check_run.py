@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from envtool.cli.check import WHAT_TO_WRITE, Asked
 from envtool.cli.check_lock import Here, found, named
 from envtool.cli.check_pins import LOCKFILES
+from envtool.cli.lock_place import short
 from envtool.drift import CONDA, PIP, Drift, Locked, Term, Unusable
 from envtool.environment import BrokenEnvironment, Environment
 from envtool.errors import EnvtoolError, UsageError
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from envtool.diagnosis import Diagnosis
 
 FILES = ("lock-edited", "lock-stale", "device-lines", "catalog-ends")  # that need no environment
+
+LATE = ("locked-extra", "device-lines", "catalog-ends")  # that are the cause of no other failure
 
 
 def checked(asked: Asked) -> CheckReport:
@@ -46,9 +49,11 @@ def checked(asked: Asked) -> CheckReport:
     mender = MenderWhenNeeded(machine, env, catalog, course)
     evidence = Evidence(machine, env, imports, catalog, mender, course, drift)
     rest = [check for check in ALL if check not in FIRST]
-    checks = (*FIRST, *of_lock(), *rest, *(of_course() if course else ()))
+    early = [check for check in of_lock() if check.code not in LATE]
+    late = [check for check in of_lock() if check.code in LATE]
+    checks = (*FIRST, *early, *rest, *(of_course() if course else ()), *late)
     diagnosis = Diagnosis(machine, env, imports, _run(checks, evidence, asked.ignored), course)
-    return CheckReport(_smoked(diagnosis, asked), drift, asked.spec.path if asked.spec else None, asked.fail_on)
+    return CheckReport(_smoked(diagnosis, asked), drift, short(asked.spec.path) if asked.spec else None, asked.fail_on)
 
 
 def checked_files(asked: Asked) -> CheckReport:
@@ -77,7 +82,7 @@ def checked_files(asked: Asked) -> CheckReport:
     checks = [check for check in of_lock() if check.code in FILES]
     verdicts = _run(checks, evidence, asked.ignored)
     diagnosis = Diagnosis(machine, env, NOT_ASKED, verdicts, course)
-    return CheckReport(diagnosis, drift, asked.spec.path if asked.spec else None, asked.fail_on, files_only=True)
+    return CheckReport(diagnosis, drift, short(asked.spec.path) if asked.spec else None, asked.fail_on, files_only=True)
 
 
 def _run(checks: Iterable[Check], evidence: object, ignored: frozenset[str]) -> tuple[Verdict, ...]:
