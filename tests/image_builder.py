@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from importlib.metadata import distribution
 from pathlib import Path
 
-import envtool
 from loopback_wheels import Wheel
+
+import envtool
 
 BASE = "localhost/with-python:1"
 MOUNTED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32", "share", "libexec")

@@ -31,6 +31,8 @@ TARGETS: dict[str, str] = {
     "binder": "What Binder makes the environment from: CPU builds, 2 GB",
     "jupyterhub": "CPU and GPU profiles for zero-to-jupyterhub",
     "docker": "A Dockerfile: the environment in an image, for CPU or CUDA",
+    "github": "A workflow for GitHub Actions: install, then check, on each system",
+    "gitlab": "The same for GitLab CI, on Linux",
 }
 
 

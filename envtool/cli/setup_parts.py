@@ -61,6 +61,14 @@ def image_options(function: F) -> F:
     return function
 
 
+def ci_options(function: F) -> F:
+    """``--python``, repeatable, as the argument ``pythons``."""
+    return click.option(
+        "--python", "pythons", metavar="VERSION", multiple=True,
+        help="With this Python; repeatable. Default: the oldest and the newest of the course.",
+    )(function)  # fmt: skip
+
+
 # ── the course and its files ─────────────────────────────────────────────────────────────────────
 
 
@@ -183,6 +191,40 @@ def chosen_python(course: Course, subdir: str, variant: str, catalog: Catalog) -
             f"no Python from 3.10 on suits the course: python = {course.python!r}", hint="change it in envtool.toml"
         )
     return newest(there, course)
+
+
+def ci_recipe(
+    subject: Subject, named: tuple[str, ...], platforms: tuple[str, ...], known: tuple[str, ...]
+) -> tuple[Recipe, dict[str, tuple[str, ...]]]:
+    """The recipe of a CI job, which is for the CPU, and the Pythons to try by platform."""
+    from envtool.catalog import load
+    from envtool.setup.recipe import Recipe
+
+    unknown = [subdir for subdir in platforms if subdir not in known]
+    if unknown:
+        raise UsageError(f"there is no runner for {unknown[0]}", hint=f"name a --platform of {', '.join(known)}")
+    catalog = load()
+    found = {subdir: _pythons_of(subject, named, subdir, catalog) for subdir in dict.fromkeys(platforms)}
+    found = {subdir: pythons for subdir, pythons in found.items() if pythons}
+    newest_of_all = next(iter(found.values()))[-1]
+    return Recipe(subject.course, subject.spec, newest_of_all, "cpu", subject.envtool, subject.lock), found
+
+
+def _pythons_of(subject: Subject, named: tuple[str, ...], subdir: str, catalog: Catalog) -> tuple[str, ...]:
+    """The Pythons to try on a platform: those named, else the oldest and the newest; a lockfile has one of its own."""
+    from envtool.setup.builds import pythons
+    from envtool.setup.recipe import checked_python, newest
+
+    course = subject.course
+    if named:
+        for version in map(checked_python, named):
+            _refuse_without_plan(course, subdir, version, "cpu", catalog)
+        return tuple(dict.fromkeys(named))
+    there = pythons(course, subdir, "cpu", catalog)
+    if not there:
+        chosen_python(course, subdir, "cpu", catalog)
+    last = newest(there, course)
+    return (last,) if subject.lock is not None or not course.python else tuple(dict.fromkeys((there[0], last)))
 
 
 def _refuse_without_plan(course: Course, subdir: str, python: str, variant: str, catalog: Catalog) -> None:
