@@ -32,6 +32,7 @@ class Failure(Fact):
     check: str | None
     no_check: str | None
     avoid: str | None
+    common: bool  # of several with the same words, the one that it mostly is
     sure: tuple[Pattern, ...]
     likely: tuple[Pattern, ...]
     maybe: tuple[Pattern, ...]
@@ -52,8 +53,8 @@ def failures() -> dict[str, Failure]:
 
 
 def _failure(code: str, group: str, row: object) -> Failure:
-    if not isinstance(row, dict) or set(row) - {*TEXTS, *PATTERNS}:
-        raise UsageError(f"symptoms.toml, {code}: only {', '.join((*TEXTS, *PATTERNS))} may stand there")
+    if not isinstance(row, dict) or set(row) - {*TEXTS, *PATTERNS, "common"}:
+        raise UsageError(f"symptoms.toml, {code}: only {', '.join((*TEXTS, *PATTERNS, 'common'))} may stand there")
     texts = {key: row[key] for key in TEXTS if isinstance(row.get(key), str)}
     if texts.get("who") not in WHO or texts.get("known") not in KNOWN or not texts.get("confirm"):
         raise UsageError(f"symptoms.toml, {code}: who, known and confirm are needed, each with one of its values")
@@ -63,4 +64,5 @@ def _failure(code: str, group: str, row: object) -> Failure:
     no_check = texts.get("no-check")
     check = None if no_check else texts.get("check", code)
     who, confirm, known = texts["who"], texts["confirm"], texts["known"]
-    return Failure(code, group, who, confirm, known, check, no_check, texts.get("avoid"), **found)
+    common = row.get("common") is True
+    return Failure(code, group, who, confirm, known, check, no_check, texts.get("avoid"), common, **found)

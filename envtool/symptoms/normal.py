@@ -7,6 +7,7 @@ import re
 import unicodedata
 
 from envtool.fact import Fact, dataclass
+from envtool.symptoms.clues import clues
 
 # Colours and other commands to a terminal, also as they look once an editor has had them: ^[[31m, ␛[31m, [31m.
 ANSI = re.compile(
@@ -25,6 +26,8 @@ DIGITS = re.compile(r"\d+")
 PREFIX = re.compile(
     r"[ >|│┃╎❱•]+"
     r"|\[?\d{4}-\d\d-\d\d[t ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:z|[+-]\d\d:?\d\d)?\]?:? "
+    r"|[a-z]{3} [ \d]\d \d\d:\d\d:\d\d [\w.-]{1,60} [\w.@/-]{1,80}(?:\[\d{1,9}\])?: "
+    r"|\d\d:\d\d:\d\d(?:[.,]\d{1,9})? "
     r"|\[ *\d{1,7}\.\d{1,9}\] "
     r"|\[?rank ?\d{1,5}\]?: |\[\d{1,5}\]: "
     r"|\(\w{1,40} pid=\d{1,9}(?:, ip=[\d.]{1,40})?\) "
@@ -58,6 +61,7 @@ def normal(text: str) -> Normal:
     text = SLASHES.sub("/", text.replace("\\", "/").replace("→", "->"))
     text = POINTER.sub("0x0", HOME.sub(_home, text))
     flat = " ".join(_lines(text))
+    flat = " ".join((flat, *dict.fromkeys(clues(flat))))
     return Normal(flat, flat.replace(" ", "") if len(flat) <= SQUEEZABLE else None)
 
 

@@ -11,7 +11,8 @@ from envtool.symptoms.pattern import Pattern
 
 SURE, LIKELY, MAYBE = 6.0, 4.0, 2.0
 MORE = 0.5  # for a second and a third pattern that fits
-CONTEXT = 1.5  # what surrounds the message suits: lifts a likely failure to just below a sure one
+CONTEXT = 1.5  # what surrounds the message suits: lifts a likely failure, and never above a sure one
+COMMON = 0.25  # settles a tie
 AGAINST = 3.0
 WORST = 2.0
 BEHIND = 3.5  # a candidate this far behind the best is no answer any more
@@ -24,11 +25,6 @@ class Candidate(Fact):
     failure: Failure
     score: float
     matched: tuple[str, ...]
-
-    @property
-    def sure(self) -> bool:
-        """Do these words come from nothing else that is known?"""
-        return self.score >= SURE
 
 
 def candidates(text: Normal) -> tuple[Candidate, ...]:
@@ -49,7 +45,9 @@ def _judged(failure: Failure, text: Normal) -> Candidate | None:
     if not best:
         return None
     score = best + MORE * min(2, len(matched) - 1)
+    score += COMMON if failure.common else 0
     score += CONTEXT if _found(failure.context, text, first=True) else 0
+    score = score if best == SURE else min(score, SURE - COMMON)
     score -= AGAINST if _found(failure.unless, text, first=True) else 0
     return Candidate(failure, score, tuple(matched)) if score >= WORST else None
 
