@@ -236,6 +236,10 @@ TITLES = {
         "The manifest of a folder of wheels",
         "`envtool install --download DIR` writes it as `DIR/envtool-wheelhouse.json`; the example shows one wheel.",
     ),
+    "colab-check": (
+        "The answer of `envtool setup colab --check`",
+        "`envtool setup colab --check --json` prints it; the example shows one clash.",
+    ),
 }
 TYPES = {"string": "text", "integer": "whole number", "boolean": "true or false", "array": "list", "null": "null"}
 

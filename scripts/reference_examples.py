@@ -17,6 +17,7 @@ from envtool.catalog.laws import judged  # noqa: E402
 from envtool.checks import ALL, Evidence, run  # noqa: E402
 from envtool.contrast import contrasts, side  # noqa: E402
 from envtool.course import Course  # noqa: E402
+from envtool.data import read_table  # noqa: E402
 from envtool.device.place import Found as Searched  # noqa: E402
 from envtool.device.place import Place, Skipped  # noqa: E402
 from envtool.device.report import to_json as device_to_json  # noqa: E402
@@ -50,6 +51,8 @@ from envtool.report.install import Installation  # noqa: E402
 from envtool.report.install import to_json as install_to_json  # noqa: E402
 from envtool.report.json import doctor_to_json, error_to_json  # noqa: E402
 from envtool.report.smoke import list_to_json, smoke_to_json  # noqa: E402
+from envtool.setup.colab_check import clashes, compared, runtimes  # noqa: E402
+from envtool.setup.colab_check import to_json as colab_check_to_json  # noqa: E402
 from envtool.smoke import Event, tests  # noqa: E402
 from envtool.smoke.events import Asked, report_of  # noqa: E402
 from envtool.spec import Request  # noqa: E402
@@ -328,6 +331,15 @@ def wheelhouse() -> dict[str, Json]:
     )
 
 
+def colab_check() -> dict[str, Json]:
+    """A course whose numpy is older than Colab's."""
+    known = runtimes(read_table("colab.toml"), "colab.toml")
+    course = Course("deep-learning", packages=("numpy<2.1",))
+    found = {runtime.name: tuple(f for f in compared(course, runtime) if f.package == "numpy") for runtime in known}
+    others = tuple(runtime for runtime in known if not clashes(found[runtime.name]))
+    return colab_check_to_json(course, known[0], found[known[0].name], others)
+
+
 EXAMPLES: dict[str, Callable[[], dict[str, Json]]] = {
     "machine": machine,
     "doctor": doctor,
@@ -346,4 +358,5 @@ EXAMPLES: dict[str, Callable[[], dict[str, Json]]] = {
     "check": check,
     "diff": diff,
     "wheelhouse": wheelhouse,
+    "colab-check": colab_check,
 }

@@ -39,6 +39,7 @@ NAMES = (
     "check",
     "diff",
     "wheelhouse",
+    "colab-check",
 )
 SCHEMAS = {
     f"{name}-1.json": json.loads((Path(FOLDER) / "schemas" / f"{name}-1.json").read_text(encoding="utf-8"))

@@ -7,18 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from envtool.cli.pick import NoPlanError
 from envtool.cli.setup import Delivery, course_of, deliver, target_options
-from envtool.errors import EXIT_NO_PLAN, EnvtoolError, UsageError
+from envtool.errors import UsageError
 
 if TYPE_CHECKING:
     from envtool.course import Course
     from envtool.plan import Plan
-
-
-class NoPlanError(EnvtoolError):
-    """There is no build for Binder; the command ends with the code for that."""
-
-    exit_code = EXIT_NO_PLAN
 
 
 @click.command("binder")

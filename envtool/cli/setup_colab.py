@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from envtool.cli.setup import Delivery, course_of, deliver, target_options
+from envtool.cli.setup_parts import envtool_option
 from envtool.errors import EXIT_FAILED, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
@@ -22,10 +23,7 @@ if TYPE_CHECKING:
 @click.option("--path", metavar="FILE", help="Where the notebook will lie in it. Default: colab.ipynb.")
 @click.option("--gpu", metavar="NAME", help="T4, L4, A100, H100, G4 or none. Default: the least that suits the course.")
 @click.option("--runtime", metavar="VERSION", help="Hold the notebook to a past version of Colab, as 2026.07.")
-@click.option(
-    "--envtool", "source", metavar="SPEC", default="envtool",
-    help="What pip installs envtool from: a requirement, a URL or a path. Default: envtool.",
-)  # fmt: skip
+@envtool_option
 @click.option("--check", is_flag=True, help="Write nothing: which packages clash with what Colab brings? Offline.")
 @click.option(
     "--colab-versions", "versions", metavar="FILE", help="Compare with these versions: a pip freeze, or TOML."
@@ -94,7 +92,10 @@ def checked_spec(text: str) -> str:
     """What --envtool names, as pip takes it."""
     from envtool.scaffold.names import checked_source
 
-    return checked_source(text).replace("{extras}", "")
+    checked = checked_source(text)
+    if "://" not in text and not text.startswith("envtool"):
+        raise UsageError(f"--envtool {text} is a path, which is not there", hint="name a version or a URL")
+    return checked.replace("{extras}", "")
 
 
 def _runtime_named(name: str | None) -> str | None:

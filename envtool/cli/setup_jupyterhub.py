@@ -58,5 +58,8 @@ def command(
         if wanted.image is None:
             print(f"\nName the image in place of {CHANGE_ME}, or run this again with --image.", file=sys.stderr)
         line = "helm upgrade HUB jupyterhub/jupyterhub --values config.yaml --values jupyterhub-values.yaml"
-        print(f"\nGive it to Helm beside the hub's own values (here config.yaml; HUB is the release):\n  {line}", file=sys.stderr)
+        print(
+            f"\nGive it to Helm beside the hub's own values (here config.yaml; HUB is the release):\n  {line}",
+            file=sys.stderr,
+        )
     return code

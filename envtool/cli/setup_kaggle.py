@@ -7,6 +7,7 @@ import sys
 import click
 
 from envtool.cli.setup import Delivery, course_of, deliver, target_options
+from envtool.cli.setup_parts import envtool_option
 
 
 @click.command("kaggle")
@@ -17,10 +18,7 @@ from envtool.cli.setup import Delivery, course_of, deliver, target_options
 @click.option("--dataset", "datasets", metavar="OWNER/NAME", multiple=True, help="A data set to attach. Repeatable.")
 @click.option("--competition", "competitions", metavar="NAME", multiple=True, help="A competition's data. Repeatable.")
 @click.option("--public", is_flag=True, help="Let everyone see the notebook. Default: only you.")
-@click.option(
-    "--envtool", "source", metavar="SPEC", default="envtool",
-    help="What pip installs envtool from: a requirement, a URL or a path. Default: envtool.",
-)  # fmt: skip
+@envtool_option
 @target_options
 def command(
     user: str | None,

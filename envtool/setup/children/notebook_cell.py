@@ -119,8 +119,8 @@ def finish(course):
     came = [text for text in missing if plain(Requirement(text).name) not in have]
     if came or others:
         raise Stop(
-            "Not installed: {}. The lines above say why. Often a package needs another version of what is here, "
-            "which is never replaced. Tell whoever runs the course.".format(", ".join([*came, *others]))
+            "Not installed: {}.\n{}\nWhat is here is never replaced for it. "
+            "Tell whoever runs the course.".format(", ".join([*came, *others]), why_pip_refused())
         )
     moved = [name for name in KEPT if BEFORE.get(name, have.get(name)) != have.get(name)]
     if moved:
@@ -129,6 +129,20 @@ def finish(course):
     if stale:
         raise Stop("{}.\n{}, then run all cells again.".format(";\n".join(stale), PLACE["restart"]))
     print("All packages are there. No restart is needed.")
+
+
+def why_pip_refused():
+    """The part of pip's answer that names who needs what: its quiet one leaves it out."""
+    order = ["install", "--dry-run", "--constraint", CONSTRAINTS, "--requirement", EXTRAS]
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", *order],
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        universal_newlines=True,
+    )
+    cause = re.search(r"(?s)The conflict is caused by:.*?(?=\n\n(?!  )|\nTo fix|$)", done.stdout)
+    return cause.group().strip() if cause else "The lines above say why."
 
 
 def in_memory(name, disk):
