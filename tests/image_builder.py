@@ -5,37 +5,16 @@ Its /usr is mounted from here while a line runs, read-only, and so is a Python w
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import io
 import json
 import os
 import shutil
 import subprocess
 import sys
-import zipfile
 from dataclasses import dataclass
-from importlib.metadata import distribution
 from pathlib import Path
-
-from loopback_wheels import Wheel
-
-import envtool
 
 BASE = "localhost/with-python:1"
 MOUNTED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32", "share", "libexec")
-ANY = "py3-none-any"
-OWN = """\
-Metadata-Version: 2.1
-Name: envtool
-Version: {}
-Requires-Dist: click
-Requires-Dist: nvidia-ml-py
-Requires-Dist: packaging
-Requires-Dist: tomli; python_version < "3.11"
-Provides-Extra: install
-Requires-Dist: uv; extra == "install"
-"""
 ETC = {
     "passwd": "root:x:0:0:root:/root:/bin/sh\n",
     "group": "root:x:0:\n",
@@ -116,63 +95,3 @@ def why_not() -> str | None:
     if not sys.platform.startswith("linux") or shutil.which("buildah") is None:
         return "there is no buildah"
     return None if os.geteuid() == 0 else "buildah is run as root here"
-
-
-# ── wheels ───────────────────────────────────────────────────────────────────────────────────────
-
-
-class Repacked(Wheel):
-    """A wheel on the disk."""
-
-    @property
-    def metadata(self) -> str:
-        with zipfile.ZipFile(str(self.path)) as archive:
-            name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
-            return archive.read(name).decode()
-
-
-def repacked(name: str, into: Path) -> Repacked:
-    """The wheel that an installed distribution came from, made anew."""
-    found = distribution(name)
-    info = f"{name.replace('-', '_')}-{found.version}"
-    files: dict[str, bytes] = {}
-    if name == "envtool":
-        root = Path(envtool.__file__).parent
-        files |= {f"envtool/{p.relative_to(root).as_posix()}": p.read_bytes() for p in root.rglob("*") if p.is_file()}
-        files[f"{info}.dist-info/entry_points.txt"] = b"[console_scripts]\nenvtool = envtool.cli.app:console\n"
-    else:
-        for file in found.files or ():
-            parts = file.parts
-            path = Path(str(found.locate_file(file)))
-            if "__pycache__" in parts or not path.is_file() or parts[-1] in ("RECORD", "INSTALLER", "REQUESTED"):
-                continue
-            if parts[0] == "..":
-                if parts[-1] in ("uv", "uv.exe"):
-                    files[f"{info}.data/scripts/{parts[-1]}"] = path.read_bytes()
-                continue
-            if not parts[0].endswith(".dist-info") or parts[-1] == "entry_points.txt":
-                place = f"{info}.dist-info/entry_points.txt" if parts[0].endswith(".dist-info") else file.as_posix()
-                files[place] = path.read_bytes()
-    files = {place: data for place, data in files.items() if "__pycache__" not in place}
-    if name == "envtool":
-        files[f"{info}.dist-info/METADATA"] = OWN.format(found.version).encode()
-    else:
-        files[f"{info}.dist-info/METADATA"] = str(found.read_text("METADATA")).split("\n\n")[0].encode() + b"\n"
-    files[f"{info}.dist-info/WHEEL"] = f"Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: {ANY}\n".encode()
-    return Repacked(name, found.version, path=written(into / f"{info}-{ANY}.whl", f"{info}.dist-info", files))
-
-
-def written(path: Path, info: str, files: dict[str, bytes]) -> str:
-    """A wheel of these files."""
-    record = [
-        f"{name},sha256={base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b'=').decode()},{len(data)}"
-        for name, data in files.items()
-    ]
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name, data in {**files, f"{info}/RECORD": "\n".join([*record, f"{info}/RECORD,,", ""]).encode()}.items():
-            entry = zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0))
-            entry.external_attr = (0o755 if "/scripts/" in name else 0o644) << 16
-            archive.writestr(entry, data)
-    path.write_bytes(buffer.getvalue())
-    return str(path)

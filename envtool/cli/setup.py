@@ -31,8 +31,10 @@ TARGETS: dict[str, str] = {
     "binder": "What Binder makes the environment from: CPU builds, 2 GB",
     "jupyterhub": "CPU and GPU profiles for zero-to-jupyterhub",
     "docker": "A Dockerfile: the environment in an image, for CPU or CUDA",
-    "github": "A workflow for GitHub Actions: install, then check, on each system",
-    "gitlab": "The same for GitLab CI, on Linux",
+    "apptainer": "The same for Apptainer, on a cluster",
+    "devcontainer": "A development container: VS Code, Codespaces, JetBrains",
+    "github": "A workflow for GitHub Actions, on each of the systems",
+    "gitlab": "A pipeline for GitLab CI, on Linux",
 }
 
 

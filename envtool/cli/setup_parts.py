@@ -154,7 +154,7 @@ def recipe_of(subject: Subject, python: str | None, variant: str | None) -> Reci
     version = checked_python(python) if python is not None else chosen_python(course, subdir, "cpu", catalog)
     if variant is None:
         variant = "cpu" if "cpu" in course.variants else course.variants[0]
-    cuda = cuda_variant(course, subdir, version, catalog) if _has_cuda(course) or variant == "cuda" else None
+    cuda = cuda_variant(course, subdir, version, catalog) if has_cuda(course) or variant == "cuda" else None
     if variant == "cuda":
         if cuda is None:
             raise NoPlanError("no CUDA build fits the course's GPUs", hint="see `envtool pick --explain`")
@@ -175,7 +175,8 @@ def linux_of(course: Course) -> str:
     raise UsageError("the course has no platform for an image", hint='add "linux-64" to platforms in envtool.toml')
 
 
-def _has_cuda(course: Course) -> bool:
+def has_cuda(course: Course) -> bool:
+    """Is the course made for NVIDIA GPUs, too?"""
     return any(variant.startswith("cu") for variant in course.variants)
 
 

@@ -89,7 +89,7 @@ def _or_newer(recipe: Recipe) -> str:
 def _arguments(recipe: Recipe) -> list[str]:
     return [
         "# Which PyTorch: cpu, or a CUDA variant as `envtool pick` names it.",
-        f"ARG VARIANT={recipe.variant if recipe.lock is None else _locked(recipe)}",
+        f"ARG VARIANT={recipe.locked_variant}",
         "# What pip installs envtool from" + (
             ", and where the builds of PyTorch are." if recipe.lock is None else "."
         ),
@@ -97,11 +97,6 @@ def _arguments(recipe: Recipe) -> list[str]:
         *([f'ARG PYTORCH_INDEX="{PYTORCH_INDEX}"'] if recipe.lock is None else []),
         "",
     ]  # fmt: skip
-
-
-def _locked(recipe: Recipe) -> str:
-    """A lockfile names its variants by their kind."""
-    return "cpu" if recipe.variant == "cpu" else "cuda"
 
 
 def _user(recipe: Recipe) -> list[str]:
@@ -147,8 +142,12 @@ def _install(recipe: Recipe, more: str = "") -> list[str]:
 
 def _environment(recipe: Recipe) -> list[str]:
     more = " --no-project" if recipe.course.editable and recipe.lock is None else ""
-    copies = [f"COPY --chown=1000:1000 {_json(path, path)}" for path in recipe.files]
+    copies = [f"COPY --chown=1000:1000 {path} {_folder(path)}" for path in recipe.files]
     return [*copies, *_install(recipe, more), ""]
+
+
+def _folder(path: str) -> str:
+    return f"./{path.rpartition('/')[0]}/" if "/" in path else "./"
 
 
 def _course(recipe: Recipe) -> list[str]:
@@ -156,7 +155,7 @@ def _course(recipe: Recipe) -> list[str]:
     if recipe.course.editable and recipe.lock is None:
         lines += _install(recipe)
     elif recipe.course.editable:
-        folders = " ".join(f'--editable "./{folder}"' for folder in recipe.course.editable)
+        folders = " ".join(f"--editable ./{folder}" for folder in recipe.course.editable)
         lines += [
             f"RUN /opt/envtool/bin/pip --python {VENV} install --no-cache-dir --no-deps {folders}",
         ]
@@ -175,9 +174,3 @@ def _test() -> list[str]:
 def in_quotes(text: str) -> str:
     """A value of LABEL or ARG that is nothing but that text: no variable in it is looked up."""
     return '"' + re.sub(r'(["\\$])', r"\\\1", text) + '"'
-
-
-def _json(*words: str) -> str:
-    """The form of COPY that takes any path; the paths are plain ones, which JSON needs no escapes for."""
-    target = words[-1].rpartition("/")[0]
-    return f'["{words[0]}", "./{target + "/" if target else ""}"]'

@@ -13,8 +13,8 @@ from envtool.shell import quoted
 PYTORCH_INDEX = "https://download.pytorch.org/whl"
 ENVTOOL = "envtool[install]"
 ENVTOOL_FOR_LOCK = "envtool[install,lock]"
-# A path that is written into shell lines, YAML, JSON and a Dockerfile: what would need quoting twice is refused.
-_PATH = re.compile(r"[A-Za-z0-9_.@+=,-][A-Za-z0-9_.@+=, -]*(?:/[A-Za-z0-9_.@+=,-][A-Za-z0-9_.@+=, -]*)*")
+# A path goes into shell lines, YAML, JSON and Dockerfiles, one in the other: what would need quotes is refused.
+_PATH = re.compile(r"[A-Za-z0-9_.@+=][A-Za-z0-9_.@+=,-]*(?:/[A-Za-z0-9_.@+=,-]+)*")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -52,6 +52,11 @@ class Recipe(Fact):
     def files(self) -> tuple[str, ...]:
         """What `envtool install` reads."""
         return tuple(path for path in (self.spec, self.lock) if path is not None)
+
+    @property
+    def locked_variant(self) -> str:
+        """The variant as the install line names it: a lockfile has them by their kind."""
+        return self.variant if self.lock is None or self.variant == "cpu" else "cuda"
 
     def which(self) -> list[str]:
         """The words by which envtool's commands find the spec."""
