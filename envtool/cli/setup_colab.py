@@ -122,9 +122,22 @@ def _tell(course: Course, wanted: Colab) -> None:
     lines += [
         "A script on a Colab machine, from Linux or macOS (`uv tool install google-colab-cli`):",
         f"  {run_line(wanted)}",
-        "Does the course fit Colab? `envtool setup colab --check`",
+        _foretold(course, wanted.runtime),
     ]
     print("", *lines, sep="\n", file=sys.stderr)
+
+
+def _foretold(course: Course, name: str | None) -> str:
+    """What --check would say, in a line."""
+    from envtool.setup.colab_check import clashes, compared
+
+    runtime = next(one for one in _published() if name in (None, one.name))
+    number = clashes(compared(course, runtime))
+    if not number:
+        return f"Nothing of the course clashes with Colab {runtime}."
+    words = "clash" if number == 1 else "clashes"
+    option = f" --runtime {name}" if name else ""
+    return f"note: {number} {words} with Colab {runtime}: see `envtool setup colab --check{option}`"
 
 
 # ── --check ──────────────────────────────────────────────────────────────────────────────────────

@@ -125,7 +125,7 @@ def _project(course: Course, wishes: Wishes) -> str:
 
 
 def _own_work(place: Place, wishes: Wishes) -> str:
-    lines = f'%pip install --quiet --constraint envtool-constraints.txt "{wishes.source}"\n!envtool doctor --no-spec'
+    lines = f'%pip install --quiet "{wishes.source}"\n!envtool doctor --no-spec'
     return (
         "## 3. Your work\n\nCreate tensors and networks with `device=device` or `.to(device)`, and nowhere name a "
         f"device.\n\nIf {place.name} misbehaves, paste these lines into a new cell. They say what is wrong:\n\n"

@@ -44,9 +44,9 @@ def installed():
     importlib.invalidate_caches()
     found = {}
     for distribution in importlib.metadata.distributions():
-        name = distribution.metadata["Name"]
-        if name:
-            found.setdefault(plain(name), distribution.version)
+        about = distribution.metadata  # read anew at each look
+        if about["Name"] and about["Version"]:
+            found.setdefault(plain(about["Name"]), about["Version"])
     return found
 
 
@@ -179,7 +179,7 @@ def get_project(address, branch, folders):
     for folder in folders:
         place = os.path.normpath(os.path.join(name, folder))
         run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--editable", place])
-    for path in site.getsitepackages():
+    for path in site.getsitepackages() if folders else ():
         site.addsitedir(path)  # finds what was just installed; otherwise only a restart would
     importlib.invalidate_caches()
     print("The course's files are in the folder {}.".format(name))
