@@ -16,11 +16,16 @@ if TYPE_CHECKING:
 _METADATA = (".dist-info/METADATA", ".egg-info/PKG-INFO", ".egg-info")
 
 
+def is_conda(env: Environment) -> bool:
+    """Does conda, or a tool of its kind, keep this environment?"""
+    return env.manager == "conda" or os.path.isdir(os.path.join(env.prefix, "conda-meta"))
+
+
 def records_of(env: Environment) -> dict[str, CondaRecord]:
     """conda's records; none outside of a conda environment."""
     from envtool.install.conda_state import read_records
 
-    return read_records(env.prefix) if env.manager == "conda" else {}
+    return read_records(env.prefix) if is_conda(env) else {}
 
 
 def held_by_conda(records: Mapping[str, CondaRecord]) -> tuple[Held, ...]:
@@ -100,6 +105,6 @@ def lost_files(env: Environment, drift: Drift, locked: Locked, records: Mapping[
         if held is None or folder is None or held.manager == CONDA or held.editable:
             continue
         if folder.endswith(".dist-info"):
-            file = missing_file(Installed(pin.name, held.version, (), folder))
+            file = missing_file(Installed(pin.name, held.version, (), folder), imported=True)
             if file is not None:
                 yield pin.name, file

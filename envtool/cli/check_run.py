@@ -162,11 +162,11 @@ def _held(
     asked: Asked, machine: Machine, env: Environment, folders: list[str], drift: Drift
 ) -> tuple[Drift, Locked | Unusable | None]:
     """The records, and of all lockfiles the one that fits them."""
-    from envtool.cli.check_held import held_by_conda, held_by_pip, lost_files, records_of
+    from envtool.cli.check_held import held_by_conda, held_by_pip, is_conda, lost_files, records_of
 
     records = records_of(env)
     drift = replace(drift, conda=held_by_conda(records), pip=held_by_pip(env, records), own=_own(env))
-    here = Here(CONDA if env.manager == "conda" else PIP, _subdir(machine), env.version, _markers(machine, env))
+    here = Here(CONDA if is_conda(env) else PIP, _subdir(machine), env.version, _markers(machine, env))
     if asked.lock is not None:
         usable: Locked | Unusable | None = named(asked.lock, here, asked.variant, drift)
     else:

@@ -58,8 +58,11 @@ def _sources(direct_url: str | None) -> str | None:
         return None
 
 
-def missing_file(installed: Installed) -> str | None:
-    """The first file of its RECORD that is not there in the length it had, None where all are."""
+def missing_file(installed: Installed, *, imported: bool = False) -> str | None:
+    """The first file of its RECORD that is not there in the length it had, None where all are.
+
+    ``imported``: only what lies beside the packages counts, and no program or manual page.
+    """
     import csv
 
     root = os.path.dirname(installed.folder)
@@ -69,7 +72,7 @@ def missing_file(installed: Installed) -> str | None:
     except (OSError, UnicodeDecodeError, csv.Error):
         return os.path.join(installed.folder, "RECORD")
     for row in rows:
-        if len(row) < 3 or row[0].endswith(".pyc"):
+        if len(row) < 3 or row[0].endswith(".pyc") or (imported and row[0].startswith("..")):
             continue
         try:
             size = os.stat(os.path.join(root, row[0])).st_size
