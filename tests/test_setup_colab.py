@@ -96,6 +96,13 @@ def test_pip_stands_in_one_fixed_line():
     assert not any("--requirement envtool-extras.txt" in source and "prepare(COURSE)" in source for source in bare[2:])
 
 
+def test_what_runs_the_notebook_is_never_asked_for():
+    course = Course(
+        "x", packages=("ipykernel>=6.29", "jupyterlab>=4.2", "notebook", "pandas"), pip_packages=("tornado>=9",)
+    )
+    assert needs(course)["packages"] == ["pandas"]
+
+
 @given(TEXTS, TEXTS, TEXTS, TEXTS)
 def test_whatever_the_course_says_stays_a_value(name, word, url, package):
     course = Course(
@@ -216,6 +223,8 @@ def found(course, runtime=LATEST):
         ({"pip_packages": ("pandas<2; python_version < '3.9'",)}, "pandas<2; python_version < '3.9'", None, ""),
         ({"pip_packages": ("x @ git+https://example.org/x",)}, "x @ git+https://example.org/x", "adds", "address"),
         ({"pip_packages": ("pandas @ git+https://example.org/p",)}, "pandas @ git+https://example.org/p", "unknown", "stays"),
+        ({"packages": ("ipykernel>=6.29",)}, "ipykernel>=6.29", "left-out", "that stays"),
+        ({"packages": ("JupyterLab>=4",)}, "JupyterLab>=4", "left-out", "that stays"),
         ({"conda_packages": ("ffmpeg",)}, "ffmpeg", "unknown", "no conda"),
         ({"python": ">=3.10"}, "Python >=3.10", "fits", "Colab has 3.13"),
         ({"python": "<3.13"}, "Python <3.13", "clash", "can't bring another"),
@@ -251,7 +260,7 @@ def load_helper():
     return scope
 
 
-@given(st.lists(st.sampled_from(["numpy<2", "numpy>=2", "pandas<2", "pandas", "matplotlib>=3", "tqdm==1", "no-such>=1"]), unique_by=lambda t: t[:4]),
+@given(st.lists(st.sampled_from(["numpy<2", "numpy>=2", "ipykernel>=6.29", "pandas<2", "pandas", "matplotlib>=3", "tqdm==1", "no-such>=1"]), unique_by=lambda t: t[:4]),
        st.sampled_from(["torch", "torch>=2.12", "torch==2.11.0"]), st.sampled_from(["", ">=3.10", "<3.11"]))  # fmt: skip
 def test_the_check_foretells_what_the_notebook_finds(packages, torch, python):
     course = Course("x", python=python, torch=(torch,), packages=tuple(packages))

@@ -159,6 +159,13 @@ def test_the_courses_repository_is_cloned(tmp_path):
         "install", "--quiet", "--no-deps", "--editable", os.path.join("course", "assignment")
     ]  # fmt: skip
     assert room.run(text, **here).stop is None  # the clone is there already
+    (room.folder / "course" / "start.py").touch()
+    for week in ("week-1", "week-2"):
+        (room.folder / "course" / week).mkdir()
+        (room.folder / "course" / week / "pyproject.toml").touch()
+    assert room.run(colab_text(repository="owner/course"), **here).stop is None
+    installed = [order["arguments"][-1] for order in room.orders()[-2:]]
+    assert installed == [os.path.join("course", "week-1"), os.path.join("course", "week-2")]
     missing = room.run(colab_text(repository="owner/none"), GIT_CONFIG_COUNT="1", GIT_CONFIG_KEY_0=f"url.file://{tmp_path}/.insteadOf",
                        GIT_CONFIG_VALUE_0="https://github.com/")  # fmt: skip
     assert "This failed: git clone" in missing.stop and "File" not in missing.stop

@@ -14,11 +14,12 @@ from envtool.course import Course
 from envtool.course.belongings import plain_name
 from envtool.errors import UsageError
 from envtool.fact import Fact, dataclass
+from envtool.setup.notebook_cells import HOST
 from envtool.spec import FAMILY
 from envtool.verdicts import Json
 
 KEPT = (*FAMILY, "numpy")  # what the notebook never replaces; children/notebook_cell.py says the same
-Status = Literal["clash", "unknown", "adds", "fits"]
+Status = Literal["clash", "unknown", "adds", "left-out", "fits"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -99,7 +100,7 @@ def compared(course: Course, runtime: Runtime) -> tuple[Finding, ...]:
     found += [_kept(text, have) for text in course.torch]
     found += [one for text in course.requirements() if (one := _package(text, have, runtime)) is not None]
     found += [_conda(text, have) for text in course.conda_packages]
-    order = ("clash", "unknown", "adds", "fits")
+    order = ("clash", "unknown", "adds", "left-out", "fits")
     return tuple(sorted(found, key=lambda finding: order.index(finding.status)))
 
 
@@ -145,6 +146,8 @@ def _package(text: str, have: Mapping[str, str], runtime: Runtime) -> Finding | 
             return None
     if name in KEPT:
         return _kept(text, have)
+    if name in HOST:
+        return Finding("left-out", text, name, have.get(name), "Colab runs the notebook by what it has; that stays")
     return _extra(text, read, have.get(name))
 
 

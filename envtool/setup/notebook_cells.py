@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from envtool.course import Course
+from envtool.course.belongings import plain_name
 from envtool.fact import Fact, dataclass
 from envtool.setup.notebook import Cell, fenced, helper, link, literal, markdown
 
+# What runs a notebook: on a laptop the course brings it, here the place does, and another version would end its kernel.
+HOST = frozenset(
+    ("ipykernel", "ipython", "jupyter", "jupyter-client", "jupyter-core", "jupyter-server", "jupyterlab", "notebook",
+     "pyzmq", "tornado", "traitlets")
+)  # fmt: skip
 DEVICE_LINE = 'DEVICE = "{}"{}# change this one line: {}'
 
 
@@ -62,8 +68,8 @@ def needs(course: Course) -> dict[str, object]:
 
 
 def packages(course: Course) -> tuple[str, ...]:
-    """What pip is asked for: a requirement is one line, whatever it holds."""
-    return tuple(" ".join(text.split()) for text in course.requirements())
+    """What pip is asked for: a requirement is one line, whatever it holds. What runs the notebook is not among it."""
+    return tuple(" ".join(text.split()) for text in course.requirements() if plain_name(text) not in HOST)
 
 
 def device_line(wishes: Wishes) -> str:

@@ -119,8 +119,9 @@ def finish(course):
     came = [text for text in missing if plain(Requirement(text).name) not in have]
     if came or others:
         raise Stop(
-            "Not installed: {}.\n{}\nWhat is here is never replaced for it. "
-            "Tell whoever runs the course.".format(", ".join([*came, *others]), why_pip_refused())
+            "Not installed: {}.\n{}\nWhat is here is never replaced for it. Tell whoever runs the course.".format(
+                ", ".join([*came, *others]), why_pip_refused()
+            )
         )
     moved = [name for name in KEPT if BEFORE.get(name, have.get(name)) != have.get(name)]
     if moved:
@@ -176,6 +177,9 @@ def get_project(address, branch, folders):
     name = name[:-4] if name.endswith(".git") else name
     if not os.path.isdir(name):
         run(["git", "clone", "--quiet", "--depth", "1", "--branch", branch, "--", address, name])
+    if not folders and os.path.exists(os.path.join(name, "start.py")):  # a course of `envtool init`: as start.py does
+        found = sorted(os.listdir(name))
+        folders = [folder for folder in found if os.path.exists(os.path.join(name, folder, "pyproject.toml"))]
     for folder in folders:
         place = os.path.normpath(os.path.join(name, folder))
         run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--editable", place])
