@@ -59,13 +59,14 @@ MaxArraySize=100
 {extra}
 NodeName=node1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=8 RealMemory=64000 Gres=gpu:fake:2
 NodeName=node2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=8 RealMemory=64000 Gres=gpu:fake:2
-PartitionName=main Nodes=node1,node2 Default=YES MaxTime=02:00:00 State=UP
+PartitionName=main Nodes=node1,node2 Default=YES MaxTime=UNLIMITED State=UP
+PartitionName=strict Nodes=node1,node2 MaxTime=02:00:00 State=UP
 """
 
-# What a site's policy is like: no job without an account, and GPUs only with a type that is there.
+# What a site's policy is like: no job without an account, in one of the partitions.
 POLICY = """
 function slurm_job_submit(job, part_list, submit_uid)
-  if job.account == nil or job.account == "CHANGE_ME" then
+  if job.partition == "strict" and (job.account == nil or job.account == "CHANGE_ME") then
     slurm.log_user("this site wants an account: --account=NAME")
     return slurm.ERROR
   end
@@ -193,7 +194,8 @@ def _configure(folder: Path, policy: bool) -> None:
             lines.append(f"NodeName={node} Name=gpu Type=fake File={link}")
     (folder / "gres.conf").write_text("\n".join(lines) + "\n")
     (folder / "job_submit.lua").write_text(POLICY)
-    (folder / "modules.sh").write_text(MODULES)
+    (folder / "init").mkdir(exist_ok=True)
+    (folder / "init" / "bash").write_text(MODULES)  # with LMOD_PKG this folder is an Lmod
     host = socket.gethostname().partition(".")[0]
     extra = "JobSubmitPlugins=lua" if policy else ""
     conf = CONF.format(host=host, user=getpass.getuser(), ports=_free_ports(3), folder=folder, extra=extra)

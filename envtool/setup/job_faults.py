@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from envtool.data import read_table
 from envtool.fact import Fact, dataclass
@@ -26,7 +27,7 @@ def left_open(text: str) -> list[tuple[int, str]]:
     """The lines where a value is still to be filled in; plain comments may speak of it."""
     return [
         (number, line.strip())
-        for number, line in enumerate(text.splitlines(), 1)
+        for number, line in enumerate(text.split("\n"), 1)
         if CHANGE_ME in line and (not line.lstrip().startswith("#") or line.startswith(tuple(PREFIX.values())))
     ]
 
@@ -182,8 +183,14 @@ def _of_the_site(lines: list[str], prefix: str, site: Site) -> Iterator[Fault]:
                 yield Fault(number, "refused-directive", f"{site.name} refuses {text}", "leave the line out")
 
 
+@cache
+def _flags() -> list[dict[str, str]]:
+    rows: list[dict[str, str]] = read_table("slurm_flags.toml")["flag"]
+    return rows
+
+
 def _too_new(lines: list[str], prefix: str, version: tuple[int, int]) -> Iterator[Fault]:
-    rows = read_table("slurm_flags.toml")["flag"]
+    rows = _flags()
     for number, line in enumerate(lines, 1):
         if line.lstrip().startswith("#") and not line.startswith(prefix):
             continue

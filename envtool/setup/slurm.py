@@ -40,8 +40,11 @@ again() {
       sleep 1
     done
   fi
-  scontrol requeue "$SLURM_JOB_ID" || echo "stopped: no requeue here; submit the job again, and it goes on" >&2
-  exit 1 # only where it wasn't requeued: else the job ends here
+  if scontrol requeue "$SLURM_JOB_ID"; then
+    sleep 300 # Slurm ends this script; one that ends by itself would count as failed
+  fi
+  echo "stopped: no requeue here; submit the job again, and it goes on" >&2
+  exit 1
 }
 trap again USR1
 """
