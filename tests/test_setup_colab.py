@@ -90,7 +90,7 @@ def test_pip_stands_in_one_fixed_line():
     ]
     in_code = [line for line in magics if "envtool-extras" in line]
     assert in_code == [
-        "%pip install --quiet --constraint envtool-constraints.txt --requirement envtool-extras.txt"
+        "%pip install --quiet --progress-bar off --constraint envtool-constraints.txt --requirement envtool-extras.txt"
     ]  # fmt: skip
     bare = sources(Course("bare"))
     assert not any("--requirement envtool-extras.txt" in source and "prepare(COURSE)" in source for source in bare[2:])

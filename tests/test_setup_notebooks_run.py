@@ -35,7 +35,7 @@ def asked_for(room):
 
 
 def plain_words(arguments):
-    files = {"envtool-constraints.txt", "envtool-extras.txt"}
+    files = {"envtool-constraints.txt", "envtool-extras.txt", "off"}
     return [word for word in arguments[1:] if not word.startswith("-") and word not in files]
 
 

@@ -170,6 +170,7 @@ CAUSES = [
     ("in a container", "version.cuda = '12.6'", {"CONTAINER": "1"}, "this container has no GPU"),
     ("no driver", "version.cuda = '12.6'", {}, "there is no NVIDIA driver"),
     ("on Colab", "version.cuda = None", {"COLAB_RELEASE_TAG": "x"}, "this Colab runtime has no GPU"),
+    ("on Kaggle", "version.cuda = None", {"KAGGLE_KERNEL_RUN_TYPE": "Interactive"}, "this Kaggle session has no GPU"),
     ("an AMD build", "version.hip = '7.2'", {}, "PyTorch says: "),
 ]
 
@@ -182,7 +183,8 @@ exists = os.path.exists
 pretended = {{"/.dockerenv": "CONTAINER", "/proc/driver/nvidia/version": "DRIVER"}}
 os.path.exists = lambda path: pretended[path] in os.environ if path in pretended else exists(path)
 for setting, env in {rows}:
-    for name in ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID", "SLURM_JOB_GPUS", "CONTAINER", "DRIVER", "COLAB_RELEASE_TAG"):
+    for name in ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID", "SLURM_JOB_GPUS", "CONTAINER", "DRIVER", "COLAB_RELEASE_TAG",
+                 "KAGGLE_KERNEL_RUN_TYPE"):
         os.environ.pop(name, None)
     os.environ.update(env)
     exec("torch." + setting)

@@ -57,7 +57,7 @@ def cells(course: Course, place: Place, wishes: Wishes) -> tuple[Cell, ...]:
 
 _INSTALL = """\
 if prepare(COURSE):
-    %pip install --quiet --constraint envtool-constraints.txt --requirement envtool-extras.txt
+    %pip install --quiet --progress-bar off --constraint envtool-constraints.txt --requirement envtool-extras.txt
 finish(COURSE)
 """
 

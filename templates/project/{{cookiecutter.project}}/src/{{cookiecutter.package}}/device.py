@@ -78,6 +78,10 @@ def why_no_cuda():
             "this Colab runtime has no GPU. Choose Runtime, Change runtime type, and a GPU.",
         ),
         (
+            "KAGGLE_KERNEL_RUN_TYPE" in os.environ and not driver,
+            "this Kaggle session has no GPU. Choose Settings, Accelerator, and a GPU T4.",
+        ),
+        (
             torch.version.cuda is None and torch.version.hip is None,
             f"this PyTorch ({torch.__version__}) is built for the CPU only. "
             "Install a CUDA build: `envtool pick --accelerator cuda` prints the command.",
