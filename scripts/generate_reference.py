@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write docs/reference/ from the code: the checks, the commands, the exit codes and the JSON documents.
+"""Write docs/reference/ from the code: the checks, the failures, the commands, the exit codes and the JSON documents.
 
 `--check` writes nothing and exits 1 if a file is not what it would write.
 """
@@ -20,6 +20,7 @@ if ROOT not in sys.path:
 
 import click  # noqa: E402
 import reference_examples  # noqa: E402
+import reference_failures  # noqa: E402
 import reference_spec  # noqa: E402
 
 from envtool import errors  # noqa: E402
@@ -303,6 +304,10 @@ def kind(node: dict[str, Any]) -> str:
     return " or ".join(dict.fromkeys(names))
 
 
+def failures_page() -> str:
+    return NOTICE + reference_failures.failures_page(link, cell)
+
+
 def spec_page() -> str:
     return NOTICE + reference_spec.spec_page()
 
@@ -349,6 +354,7 @@ PAGES = {
     "cli.md": cli_page,
     "envtool-toml.md": spec_page,
     "exit-codes.md": exit_codes_page,
+    "failures.md": failures_page,
     "json.md": json_page,
     "smoke-tests.md": smoke_page,
 }

@@ -16,7 +16,7 @@ from envtool.report.json import CHECKS_PAGE
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"
 SCRIPT = ROOT / "scripts" / "generate_reference.py"
-PAGES = ("checks.md", "cli.md", "envtool-toml.md", "exit-codes.md", "json.md", "smoke-tests.md")
+PAGES = ("checks.md", "cli.md", "envtool-toml.md", "exit-codes.md", "failures.md", "json.md", "smoke-tests.md")
 
 
 def generate(*arguments):

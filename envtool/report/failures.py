@@ -8,11 +8,12 @@ from envtool.data import read_table
 from envtool.errors import UsageError
 from envtool.fact import Fact, dataclass
 from envtool.report.explain import Page, pages
+from envtool.report.json import CHECKS_PAGE
 from envtool.report.text import WIDEST, hanging
 from envtool.symptoms import WHO, Failure
 from envtool.verdicts import Json
 
-FAILURES_PAGE = "docs/reference/failures.md"
+FAILURES_PAGE = "docs/reference/failures.md"  # the pages of failures without a check; the others are with the checks
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -115,5 +116,5 @@ def failure_to_json(failure: Failure) -> dict[str, Json]:
         "confirm": failure.confirm,
         "avoid": failure.avoid,
         "known": failure.known,
-        "url": f"{FAILURES_PAGE}#{failure.code}",
+        "url": f"{FAILURES_PAGE if failure.code in own_pages() else CHECKS_PAGE}#{failure.code}",
     }

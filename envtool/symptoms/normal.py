@@ -37,7 +37,8 @@ PREFIX = re.compile(
     r"|e {2,8}(?=\w)"
 )
 ONLY_MARKS = re.compile(r"[\s~^\-=_─╭╮╰╯│┃]*")
-LONGEST = 1024 * 1024  # there are letters that become eighteen
+LONGEST = 640 * 1024  # there are letters that become eighteen
+PIECE = 4096
 SQUEEZABLE = 64 * 1024  # a longer text is a log, and logs are not wrapped by a terminal
 
 
@@ -56,13 +57,25 @@ def normal(text: str) -> Normal:
     if "&" in text:
         text = html.unescape(text)
     if not text.isascii():
-        text = unicodedata.normalize("NFKC", text)[:LONGEST]
+        text = _composed(text)
     text = text.lower().translate(QUOTES)
     text = SLASHES.sub("/", text.replace("\\", "/").replace("→", "->"))
     text = POINTER.sub("0x0", HOME.sub(_home, text))
     flat = " ".join(_lines(text))
     flat = " ".join((flat, *dict.fromkeys(clues(flat))))
     return Normal(flat, flat.replace(" ", "") if len(flat) <= SQUEEZABLE else None)
+
+
+def _composed(text: str) -> str:
+    """Wide letters, ligatures and the like in their plain form, as far as there is room."""
+    pieces: list[str] = []
+    room = LONGEST
+    for start in range(0, len(text), PIECE):
+        pieces.append(unicodedata.normalize("NFKC", text[start : start + PIECE]))
+        room -= len(pieces[-1])
+        if room <= 0:
+            break
+    return "".join(pieces)
 
 
 def _home(match: re.Match[str]) -> str:
