@@ -40,8 +40,8 @@ class Builder:
             env={**os.environ, "BUILDAH_ISOLATION": "chroot", "TMPDIR": str(self.folder)},
         )  # fmt: skip
 
-    def base(self) -> None:
-        """Make the image to begin with."""
+    def base(self) -> str | None:
+        """Make the image to begin with; why it can't be done, where it can't."""
         root = self.folder / "base"
         for name in ("usr/local/bin", "etc", "root", "home", "opt", "var/cache", "proc", "sys", "dev", "run"):
             (root / name).mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,12 @@ class Builder:
             f"FROM scratch\nCOPY . /\nENV PATH={os.path.dirname(self.python)}:/usr/local/bin:/usr/bin:/usr/sbin:/bin\n"
         )
         done = self.run("bud", "--file", containerfile, "--tag", BASE, root)
-        assert done.returncode == 0, done.stderr
+        if done.returncode != 0:
+            return done.stderr
+        (self.folder / "probe").mkdir()
+        (self.folder / "probe" / "Dockerfile").write_text(f"FROM {BASE}\nRUN python3 -c 'print(1)'\n")
+        done = self.build(self.folder / "probe", "probe")
+        return None if done.returncode == 0 else done.stderr
 
     def mounts(self) -> list[str]:
         shared = [f"/usr/{name}" for name in MOUNTED if Path("/usr", name).is_dir()]
@@ -83,11 +88,6 @@ class Builder:
         done = self.run("run", "--network", "host", *self.mounts(), container, "--", *words)
         self.run("rm", container)
         return done
-
-    def layers(self, tag: str) -> Path:
-        """The image's file system, laid out."""
-        container = self.run("from", "--pull-never", tag).stdout.strip()
-        return Path(self.run("mount", container).stdout.strip())
 
 
 def why_not() -> str | None:

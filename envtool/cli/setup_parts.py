@@ -145,13 +145,17 @@ def recipe_of(subject: Subject, python: str | None, variant: str | None) -> Reci
     """The recipe of an image on Linux; NoPlanError where there is no build."""
     from envtool.catalog import load
     from envtool.setup.builds import cuda_variant
-    from envtool.setup.recipe import Recipe, checked_python, is_variant
+    from envtool.setup.recipe import Recipe, checked_python, is_variant, newest
 
     if variant is not None and not is_variant(variant):
         raise UsageError(f"--variant {variant}: there is no such one here", hint="take cpu, cuda, or one such as cu126")
     catalog = load()
     course, subdir = subject.course, linux_of(subject.course)
-    version = checked_python(python) if python is not None else chosen_python(course, subdir, "cpu", catalog)
+    version = (
+        checked_python(python)
+        if python is not None
+        else newest(pythons_with_a_plan(course, subdir, "cpu", catalog), course)
+    )
     if variant is None:
         variant = "cpu" if "cpu" in course.variants else course.variants[0]
     cuda = cuda_variant(course, subdir, version, catalog) if has_cuda(course) or variant == "cuda" else None
@@ -180,18 +184,18 @@ def has_cuda(course: Course) -> bool:
     return any(variant.startswith("cu") for variant in course.variants)
 
 
-def chosen_python(course: Course, subdir: str, variant: str, catalog: Catalog) -> str:
-    """The Python to take where none is named."""
-    from envtool.setup.builds import pythons
-    from envtool.setup.recipe import newest
+def pythons_with_a_plan(course: Course, subdir: str, variant: str, catalog: Catalog) -> tuple[str, ...]:
+    """The Pythons that the course can be set up with, the oldest first; NoPlanError where there is none."""
+    from envtool.setup.builds import allowed, pythons
 
     there = pythons(course, subdir, variant, catalog)
-    if not there:
-        _refuse_without_plan(course, subdir, "3.12", variant, catalog)
-        raise NoPlanError(
-            f"no Python from 3.10 on suits the course: python = {course.python!r}", hint="change it in envtool.toml"
-        )
-    return newest(there, course)
+    if there:
+        return there
+    in_range = allowed(course, subdir, catalog)
+    if in_range:
+        _refuse_without_plan(course, subdir, in_range[-1], variant, catalog)
+    message = f"no Python from 3.10 on, which envtool needs, suits python = {course.python!r}"
+    raise NoPlanError(message, hint="allow a newer one in envtool.toml")
 
 
 def ci_recipe(
@@ -213,7 +217,6 @@ def ci_recipe(
 
 def _pythons_of(subject: Subject, named: tuple[str, ...], subdir: str, catalog: Catalog) -> tuple[str, ...]:
     """The Pythons to try on a platform: those named, else the oldest and the newest; a lockfile has one of its own."""
-    from envtool.setup.builds import pythons
     from envtool.setup.recipe import checked_python, newest
 
     course = subject.course
@@ -221,9 +224,7 @@ def _pythons_of(subject: Subject, named: tuple[str, ...], subdir: str, catalog: 
         for version in map(checked_python, named):
             _refuse_without_plan(course, subdir, version, "cpu", catalog)
         return tuple(dict.fromkeys(named))
-    there = pythons(course, subdir, "cpu", catalog)
-    if not there:
-        chosen_python(course, subdir, "cpu", catalog)
+    there = pythons_with_a_plan(course, subdir, "cpu", catalog)
     last = newest(there, course)
     return (last,) if subject.lock is not None or not course.python else tuple(dict.fromkeys((there[0], last)))
 

@@ -17,16 +17,20 @@ OLDEST = (3, 10)  # envtool's own
 _NO_FLOOR = "7.5"  # the oldest GPU that every CUDA 12 and 13 build serves
 
 
-def pythons(course: Course, subdir: str, variant: str, catalog: Catalog) -> tuple[str, ...]:
-    """The Pythons of the course for which there is a plan, the oldest first."""
+def allowed(course: Course, subdir: str, catalog: Catalog) -> tuple[str, ...]:
+    """The Pythons of the course that envtool runs on, too, the oldest first."""
     there = sorted(catalog.pythons(platform_of(_machine(subdir, "3.12", catalog)) or ""))
     return tuple(
         dotted(version)
         for version in there
-        if version >= OLDEST
-        and any(course.allows_python(f"{dotted(version)}.{patch}") for patch in range(40))
-        and isinstance(plan_for(course, subdir, dotted(version), variant, catalog), Plan)
+        if version >= OLDEST and any(course.allows_python(f"{dotted(version)}.{patch}") for patch in range(40))
     )
+
+
+def pythons(course: Course, subdir: str, variant: str, catalog: Catalog) -> tuple[str, ...]:
+    """Of these, those for which there is a plan."""
+    there = allowed(course, subdir, catalog)
+    return tuple(python for python in there if isinstance(plan_for(course, subdir, python, variant, catalog), Plan))
 
 
 def plan_for(course: Course, subdir: str, python: str, variant: str, catalog: Catalog) -> Plan | NoPlan:
