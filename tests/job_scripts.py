@@ -66,11 +66,11 @@ def bodies(texts):
 
 def room(folder: Path, *programs: str) -> dict[str, str]:
     """An environment and envtool that only say what they were asked, and such programs on the PATH."""
-    bin = folder / "stubs"
-    bin.mkdir()
+    stubs = folder / "stubs"
+    stubs.mkdir()
     for name in programs:
-        (bin / name).write_text(f'#!/bin/bash\necho "{name} $*"\n')
-        (bin / name).chmod(0o755)
+        (stubs / name).write_text(f'#!/bin/bash\necho "{name} $*"\n')
+        (stubs / name).chmod(0o755)
     tools, venv = folder / ".envtool/bin", folder / ".venv/bin"
     tools.mkdir(parents=True)
     venv.mkdir(parents=True)
@@ -81,7 +81,7 @@ def room(folder: Path, *programs: str) -> dict[str, str]:
     (venv / "python").chmod(0o755)
     hidden = ("SLURM", "PBS_", "LSB_", "LS_", "DEVICE", "NCPUS", "MODULE", "LMOD", "TORCH", "HF_")
     clean = {key: value for key, value in os.environ.items() if not key.startswith(hidden)}
-    return {**clean, "PATH": f"{bin}{os.pathsep}{clean['PATH']}"}
+    return {**clean, "PATH": f"{stubs}{os.pathsep}{clean['PATH']}"}
 
 
 def bash(script: Path, env: dict[str, str], *arguments: str, cwd: Path):

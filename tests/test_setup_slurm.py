@@ -230,7 +230,7 @@ def test_a_name_of_a_job_is_plain(name):
 def test_hostile_names_and_packages_do_nothing(environment, tmp_path):
     hostile = "\"; touch broken; $(touch broken) `touch broken` '; touch broken"
     course = Course(
-        hostile, packages=(), pip_packages=(f"x @ https://e.org/$(touch${{IFS}}broken)",), editable=("a'b",)
+        hostile, packages=(), pip_packages=("x @ https://e.org/$(touch${IFS}broken)",), editable=("a'b",)
     )
     script = text("narval" if environment == "site-wheels" else "generic", course=course, environment=environment,
                   program=("python", hostile), resume=hostile)  # fmt: skip

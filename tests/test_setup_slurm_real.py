@@ -67,10 +67,10 @@ def test_slurm_would_take_each_variant(slurm, tmp_path):
     for label, script in variants("slurm"):
         if "18.08" in label and "--gpus-per-node" in script:
             raise AssertionError(label)
-        script = re.sub(r"#SBATCH --(partition|qos|constraint|output)=.*\n", "", script)
-        script = re.sub(r"(gpus-per-node=|gres=gpu:)[a-z][a-z0-9]*:", r"\1fake:", script)
-        script = re.sub(r"--cpus-per-task=.*", "--cpus-per-task=2", re.sub(r"--mem=.*", "--mem=4G", script))
-        job.write_text(script)
+        here = re.sub(r"#SBATCH --(partition|qos|constraint|output)=.*\n", "", script)
+        here = re.sub(r"(gpus-per-node=|gres=gpu:)[a-z][a-z0-9]*:", r"\1fake:", here)
+        here = re.sub(r"--cpus-per-task=.*", "--cpus-per-task=2", re.sub(r"--mem=.*", "--mem=4G", here))
+        job.write_text(here)
         assert slurm.allowed(job, cwd=tmp_path) == "", label
         tried += 1
     assert tried > 8 * len(sites("slurm"))

@@ -74,11 +74,20 @@ def run_job(scheduler: str, path: str, write: Callable[[Job], tuple[SetupFile, .
     wanted = _wanted(options, found is not None)
     from envtool.setup.job import job_of
 
-    job = job_of(course, wanted, site, path)
+    job = job_of(course, wanted, site, _path(path, how.output))
     files = write(job)
     code = deliver(files, how)
     _tell(job, files[0].text, how)
     return code
+
+
+def _path(usual: str, output: str | None) -> str:
+    """What the script calls itself."""
+    if output is None or output.endswith(("/", os.sep)) or os.path.isdir(output):
+        return usual
+    if not output.isprintable():
+        raise UsageError(f"--output {output!r} holds characters that no line can hold", hint="choose a plain name")
+    return output.replace(os.sep, "/")
 
 
 def _site(name: str | None, course: Course, scheduler: str) -> Site:
@@ -140,8 +149,8 @@ def _default_venv() -> str:
 def _tell(job: Job, text: str, how: Delivery) -> None:
     """The next step, on stderr."""
     from envtool.setup.job_faults import left_open
+    from envtool.shell import quoted
 
-    path = how.output if how.output is not None and not how.output.endswith(("/", os.sep)) else job.path
     open_lines = left_open(text)
     if open_lines:
         print(f"{len(open_lines)} value{'s' if len(open_lines) > 1 else ''} only you know:", file=sys.stderr)
@@ -150,7 +159,7 @@ def _tell(job: Job, text: str, how: Delivery) -> None:
     if job.distributed:
         print("note: several processes run the program; it must use torch.distributed", file=sys.stderr)
     if not how.stdout and not how.dry_run:
-        print(f"Next, on the cluster: bash {path} prepare", file=sys.stderr)
+        print(f"Next, on the cluster: bash {quoted(job.path, 'posix')} prepare", file=sys.stderr)
 
 
 # ── looking, not writing ─────────────────────────────────────────────────────────────────────────

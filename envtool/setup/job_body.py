@@ -68,7 +68,7 @@ load_modules() {
   : # this site needs none; with others: envtool setup ... --module NAME
 }
 """
-    lines = ["  module purge"] if site.modules_purge else []
+    lines = ["  module purge || true # some modules stay whatever one asks"] if site.modules_purge else []
     lines += [f"  module use {folder}" for folder in site.modules_use]
     if site.modules_forbidden:
         lines.append(f"  # not {' or '.join(site.modules_forbidden)}: what is loaded here brings its own")
@@ -245,6 +245,9 @@ def _settings(job: Job, dialect: Dialect) -> str:
         scratch = f"${{{job.site.places_scratch}:-$PWD}}"
         lines.append(f'export TORCH_HOME="${{TORCH_HOME:-{scratch}/torch}}" # large downloads')
         lines.append(f'export HF_HOME="${{HF_HOME:-{scratch}/huggingface}}"')
+    if job.site.internet_compute is False and not job.site.internet_proxy:
+        lines.append("# No internet on these nodes: what asks for it would wait for long. Fetch data beforehand.")
+        lines.append('export HF_HUB_OFFLINE="${HF_HUB_OFFLINE:-1}" WANDB_MODE="${WANDB_MODE:-offline}"')
     if job.environment in ("wheels", "site-wheels"):
         for folder in job.editable:
             inside = quoted(folder, "posix")
@@ -282,7 +285,8 @@ def _checks(job: Job, dialect: Dialect) -> str:
         '    stop "envtool smoke: PyTorch does not work with $DEVICE on $(hostname); see above"',
         "}",
     ]
-    missing = f'stop "there is no $VENV here; once, before the first job: bash {_in_quotes(job.path)} prepare"'
+    script = _in_quotes(quoted(job.path, "posix"))
+    missing = f'stop "there is no $VENV here; once, before the first job: bash {script} prepare"'
     made = "" if job.environment in ("environment", "module") else "make_environment"
     lines.append(f'[ -x "$TOOLS/bin/envtool" ] || {missing.replace("$VENV", "$TOOLS")}')
     if not made:

@@ -6,6 +6,7 @@ from envtool.setup.files import SetupFile
 from envtool.setup.job import Job
 from envtool.setup.job_body import VERIFY, Dialect, body
 from envtool.setup.sites import CHANGE_ME
+from envtool.shell import quoted
 
 LEAD = 180  # seconds before the limit; Slurm may be a minute late
 
@@ -73,12 +74,13 @@ def heading(job: Job, dialect: Dialect) -> str:
     if site.unconfirmed:
         lines.append(f"# From jobs of its users, not from the site's pages: {', '.join(site.unconfirmed)}.")
     lines += [f"# Note: {note}." for note in site.notes]
+    path = quoted(job.path, "posix")
     where = f"after {site.places_prepare}" if site.places_prepare else "on the login node"
     lines += [
         "#",
-        f"# Once, {where}:  bash {job.path} prepare",
-        f"# For each training:  {dialect.submit} {job.path}",
-        f"# After a change:  {VERIFY.format(scheduler=dialect.scheduler, path=job.path)}",
+        f"# Once, {where}:  bash {path} prepare",
+        f"# For each training:  {dialect.submit} {path}",
+        f"# After a change:  {VERIFY.format(scheduler=dialect.scheduler, path=path)}",
         "#",
         f"# The lines with #{PREFIX[dialect.scheduler]} must stand before the first command: later ones don't count.",
     ]
