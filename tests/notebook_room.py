@@ -121,7 +121,7 @@ class Room:
         notebook = nbformat.reads(text, as_version=4)
         if first:
             notebook.cells.insert(0, nbformat.v4.new_code_cell(first))
-        client = NotebookClient(notebook, timeout=60, kernel_name=kernel, allow_errors=True)
+        client = NotebookClient(notebook, timeout=120, kernel_name=kernel, allow_errors=True)
         client.execute(cwd=str(self.folder), env={**self.environment, **environment})
         return Ran(notebook)
 

@@ -104,6 +104,16 @@ def test_the_command_writes_the_folder_and_tells_the_sizes(tmp_path, monkeypatch
     assert Path(".binder/start").read_bytes().startswith(b"#!/bin/bash\n")
 
 
+def test_the_assignments_of_a_course_are_installed(folder, capsys):
+    Path("envtool.toml").write_text('name = "x"\n')
+    Path("start.py").touch()
+    for week in ("week-2", "week-1"):
+        Path(week).mkdir()
+        Path(week, "pyproject.toml").touch()
+    assert envtool(capsys)[0] == 0
+    assert Path(".binder/requirements.txt").read_text().endswith("\n-e ./week-1\n-e ./week-2\n")
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -168,6 +168,20 @@ def test_the_badge_opens_the_notebook_in_its_repository():
     assert "colab-badge" not in sources()[0]
 
 
+def test_the_link_goes_where_the_notebook_is_written(tmp_path, monkeypatch, capsys):
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "week" / "one").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "week")
+    assert "/a/b/blob/main/week/colab.ipynb" in envtool(capsys, "colab", "--name", "x", "--repo", "a/b")[2]
+    assert (
+        "/main/week/one/colab.ipynb" in envtool(capsys, "colab", "--name", "x", "--repo", "a/b", "--output", "one")[2]
+    )
+    assert "/main/top.ipynb" in envtool(capsys, "colab", "--name", "x", "--repo", "a/b", "--output", "../top.ipynb")[2]
+    assert (
+        "/main/n.ipynb" in envtool(capsys, "colab", "--name", "x", "--repo", "a/b", "--path", "n.ipynb", "--force")[2]
+    )
+
+
 def test_the_line_of_googles_command():
     assert run_line(Colab()) == "colab run --gpu T4 --timeout 3600 --env DEVICE=cuda train.py"
     assert run_line(Colab(gpu=None)) == "colab run --timeout 3600 --env DEVICE=cpu train.py"
@@ -269,6 +283,13 @@ def test_the_check_foretells_what_the_notebook_finds(packages, torch, python):
     statuses = [finding.status for finding in compared(course, LATEST)]
     assert statuses.count("clash") == len(names) + len(others) and statuses.count("adds") == len(missing)
     assert helper["KEPT"] == KEPT
+
+
+def test_a_card_is_not_below_the_memory_that_it_is_sold_with():
+    helper = load_helper()
+    helper["PLACE"] |= {"gpu memory": 16, "gpu capability": [7, 5]}
+    assert list(helper["below_floor"](14.7, (7, 5))) == []
+    assert len(list(helper["below_floor"](11.8, (7, 0)))) == 2
 
 
 def test_the_code_in_the_notebook_is_for_old_pythons_too():

@@ -126,8 +126,6 @@ def test_a_gpu_below_the_courses_floor_is_told(tmp_path):
     ran = room.run(colab_text(replace(COURSE, gpu=Floors(memory_gib=24, compute_capability=(8, 0)))))
     assert "the course needs a GPU with 24 GiB, and this one has 15." in ran.printed
     assert "needs compute capability 8.0, and this GPU has 7.5." in ran.printed
-    exact = room.run(colab_text(replace(COURSE, gpu=Floors(memory_gib=16, compute_capability=(7, 5)))))
-    assert "Note:" not in exact.printed  # a card of 16 GB reports 15 GiB
 
 
 def test_a_name_that_wants_to_do_harm_does_none(tmp_path):
@@ -289,8 +287,8 @@ def test_with_torch_itself_on_the_cpu(tmp_path):
     if not TORCH_PYTHON:
         pytest.skip("ENVTOOL_TORCH_PYTHON names no Python with torch")
     code = (
-        "import sys, torch, numpy, json, os; print(json.dumps([sys.version_info[:2], "
-        "os.path.dirname(os.path.dirname(torch.__file__)), torch.__version__]))"
+        "import sys, json, os, importlib.util, importlib.metadata as m; print(json.dumps([sys.version_info[:2], "
+        "os.path.dirname(os.path.dirname(importlib.util.find_spec('torch').origin)), m.version('torch')]))"
     )
     answer = subprocess.run([TORCH_PYTHON, "-c", code], capture_output=True, text=True, check=True).stdout
     version, site, torch = json.loads(answer)

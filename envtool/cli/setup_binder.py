@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from glob import glob
 from typing import TYPE_CHECKING
 
 import click
@@ -42,6 +44,7 @@ def command(
     from envtool.setup.places import facts
 
     course, found = course_of(spec, no_spec, name)
+    course = _with_assignments(course)
     table = facts("binder")
     plan, chosen = _planned(course, python, tuple(table["pythons"]))
     how = Delivery(**delivery)  # type: ignore[arg-type]
@@ -51,6 +54,17 @@ def command(
     if not how.stdout and not how.dry_run:
         _tell(course, table, link)
     return code
+
+
+def _with_assignments(course: Course) -> Course:
+    """In a course of `envtool init`, with the folders that its start.py installs."""
+    from dataclasses import replace
+
+    from envtool.cli.init import in_a_course
+
+    if course.editable or not in_a_course("."):
+        return course
+    return replace(course, editable=tuple(os.path.dirname(path) for path in sorted(glob("*/pyproject.toml"))))
 
 
 def _planned(course: Course, named: str | None, pythons: tuple[str, ...]) -> tuple[Plan, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 @click.command("colab")
 @click.option("--repo", metavar="OWNER/NAME", help="The course's repository on GitHub: for the badge and its files.")
 @click.option("--branch", metavar="NAME", default="main", show_default=True, help="Its branch.")
-@click.option("--path", metavar="FILE", help="Where the notebook will lie in it. Default: colab.ipynb.")
+@click.option("--path", metavar="FILE", help="Where the notebook will lie in it. Default: where it is written.")
 @click.option("--gpu", metavar="NAME", help="T4, L4, A100, H100, G4 or none. Default: the least that suits the course.")
 @click.option("--runtime", metavar="VERSION", help="Hold the notebook to a past version of Colab, as 2026.07.")
 @envtool_option
@@ -67,7 +68,9 @@ def command(
         gpu=checked_gpu("colab", course, gpu),
         repository=checked_repository(repo) if repo is not None else None,
         branch=checked_branch(branch),
-        path=checked_path(path) if path is not None else FILE,
+        path=checked_path(path if path is not None else _in_repository(delivery["output"]))
+        if repo is not None
+        else FILE,
         runtime=_runtime_named(runtime),
         source=checked_spec(source),
     )
@@ -106,6 +109,24 @@ def _runtime_named(name: str | None) -> str | None:
     if name not in known:
         raise UsageError(f"--runtime: Colab has no version {name!r}", hint=f"there are {', '.join(known)}, and latest")
     return name
+
+
+def _in_repository(output: str | bool | None) -> str:
+    """Where the notebook is written, as seen from the root of the repository around it, or from here."""
+    from envtool.setup.colab import FILE
+
+    target = str(output) if output else FILE
+    if os.path.isdir(target) or target.endswith(("/", os.sep)):
+        target = os.path.join(target, FILE)
+    absolute = os.path.abspath(target)
+    root = os.path.dirname(absolute)
+    while not os.path.exists(os.path.join(root, ".git")):
+        root, last = os.path.dirname(root), root
+        if root == last:
+            root = os.getcwd()
+            break
+    inside = os.path.relpath(absolute, root).replace(os.sep, "/")
+    return FILE if inside.startswith("../") else inside
 
 
 def _tell(course: Course, wanted: Colab) -> None:
