@@ -38,6 +38,7 @@ WHAT_TO_WRITE = "write an envtool.toml (`envtool init project` makes one), or na
     help="What makes the exit code 1; warn counts what could not be told, too.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="The check document on stdout.")
+@click.option("--json-file", metavar="FILE", help="Also write the check document to FILE.")
 @click.option("--junit", metavar="FILE", help="Also write the verdicts as JUnit XML.")
 @click.option("--all", "everything", is_flag=True, help="List the checks that passed, too.")
 @click.option(
@@ -59,6 +60,7 @@ def command(
     ignore: tuple[str, ...],
     fail_on: str,
     as_json: bool,
+    json_file: str | None,
     junit: str | None,
     everything: bool,
     timeout: float,
@@ -68,21 +70,24 @@ def command(
     For CI. Takes the envtool.toml here or above and the lockfile beside it
     that describes the environment best, and says which. Nothing is changed.
 
+    With --no-spec and no lockfile, it only tells whether the environment works.
     In GitHub Actions it also annotates and writes the job's summary.
     The exit code is 1 if a check failed, 2 if there is nothing to check
     against, or a file can't be read.
     """
-    if junit in ("", "-"):
-        raise click.UsageError("--junit needs the name of a file")
+    for option, file in (("--junit", junit), ("--json-file", json_file)):
+        if file in ("", "-"):
+            raise click.UsageError(f"{option} needs the name of a file")
     if files_only and (python is not None or strict):
         raise click.UsageError("--files-only looks at no environment; --python and --strict can't be used with it")
     known = _known(ignore)
-    asked = Asked(chosen(spec, no_spec), lock, variant, python, strict, max_devices, until(term),
+    asked = Asked(chosen(spec, no_spec), no_spec, lock, variant, python, strict, max_devices, until(term),
                   not (no_smoke or no_import), not no_import, known, fail_on, float(timeout))  # fmt: skip
     from envtool.cli.check_run import checked, checked_files
 
     report = checked_files(asked) if files_only else checked(asked)
-    _write(report, junit, everything=everything, as_json=as_json)
+    _write_files(report, junit, json_file)
+    _show(report, everything=everything, as_json=as_json)
     return EXIT_FAILED if report.failed else EXIT_OK
 
 
@@ -91,6 +96,7 @@ class Asked(Fact):
     """The command line. ``until``: today, and the last day of the term."""
 
     spec: Spec | None
+    no_spec: bool
     lock: str | None
     variant: str | None
     python: str | None
@@ -137,13 +143,15 @@ def _known(ignore: tuple[str, ...]) -> frozenset[str]:
 # ── output ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def _write(report: CheckReport, junit: str | None, *, everything: bool, as_json: bool) -> None:
+def _write_files(report: CheckReport, junit: str | None, json_file: str | None) -> None:
+    from envtool.report.check import junit_of, to_json
+    from envtool.report.json import dumps
     from envtool.write import append_text, write_text
 
     if junit is not None:
-        from envtool.report.check import junit_of
-
         write_text(junit, junit_of(report))
+    if json_file is not None:
+        write_text(json_file, dumps(to_json(report)))
     if os.environ.get("GITHUB_ACTIONS") == "true":
         from envtool.report.github import annotation_lines, summary
 
@@ -151,6 +159,9 @@ def _write(report: CheckReport, junit: str | None, *, everything: bool, as_json:
         summary_file = os.environ.get("GITHUB_STEP_SUMMARY")
         if summary_file:
             append_text(summary_file, summary(report))
+
+
+def _show(report: CheckReport, *, everything: bool, as_json: bool) -> None:
     if as_json:
         from envtool.report.check import to_json
         from envtool.report.json import dumps

@@ -121,7 +121,7 @@ def _folders(asked: Asked) -> list[str]:
     """Where lockfiles may lie; UsageError where there is neither a spec nor a lockfile."""
     base = os.path.dirname(os.path.abspath(asked.spec.path)) if asked.spec else os.getcwd()
     folders = [os.path.join(base, LOCKFILES), base]
-    if asked.spec is None and asked.lock is None:
+    if asked.spec is None and asked.lock is None and not asked.no_spec:
         from envtool.cli.check_lock import files_in
 
         if not any(True for folder in folders for _ in files_in(folder)):

@@ -204,7 +204,9 @@ def _last(report: CheckReport, style: Style, width: int) -> str:
     if step is None:
         if report.status is not Status.PASS:
             return ""
-        what = "the files agree" if report.files_only else "the environment is what was asked for, and it works"
+        asked = report.spec_path is not None or report.drift.locked is not None
+        works = "the environment is what was asked for, and it works" if asked else "the environment works"
+        what = "the files agree" if report.files_only else works
         if not report.files_only and not isinstance(report.diagnosis.imports, Found):
             what = "nothing is wrong in the files; torch was not imported"
         return hanging("", f"All is well: {what} ({report.count(Status.PASS)} checks passed).", width)
