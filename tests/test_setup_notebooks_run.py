@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zipfile
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,12 @@ from envtool.setup.colab import Colab, colab
 from envtool.setup.colab_check import KEPT
 from envtool.setup.kaggle import Kaggle, kaggle
 
-pytest.importorskip("nbclient", reason="nbclient runs the notebooks")
-pytest.importorskip("ipykernel", reason="ipykernel runs the notebooks")
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+THERE = all(map(find_spec, ("nbclient", "ipykernel")))  # not imported here: the fast tests collect this file, too
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(180),
+    pytest.mark.skipif(not THERE, reason="nbclient and ipykernel run the notebooks"),
+]
 
 TORCH_PYTHON = os.environ.get("ENVTOOL_TORCH_PYTHON", "")
 COURSE = Course("deep-learning", python=">=3.10", packages=("numpy>=2", "matplotlib"), pip_packages=("torchinfo>=1.8",))
