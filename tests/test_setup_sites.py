@@ -124,3 +124,25 @@ def test_a_profile_of_ones_own_that_can_not_be_read(content, words, tmp_path):
         path.write_bytes(content)
     with pytest.raises(UsageError, match=words):
         load_site(str(path), "slurm")
+
+
+def test_the_profile_in_the_docs_is_one(tmp_path):
+    page = (Path(__file__).parent.parent / "docs/how-to/set-up-slurm.md").read_text(encoding="utf-8")
+    path = tmp_path / "ourcluster.toml"
+    path.write_text(page.split("```toml\n")[1].split("```")[0], encoding="utf-8")
+    site = load_site(str(path), "slurm")
+    assert site.gpu_request == "gres" and site.modules_forbidden == ("cuda",) and site.internet_compute is False
+
+
+def test_the_docs_name_each_fault_that_verify_finds():
+    import re
+
+    from envtool.setup import job_faults
+
+    page = (Path(__file__).parent.parent / "docs/how-to/set-up-slurm.md").read_text(encoding="utf-8")
+    source = Path(job_faults.__file__).read_text(encoding="utf-8")
+    codes = set(re.findall(r"(?:Fault\(|yield Fault\()\s*(?:number|1|next[^,]*), \"([a-z-]+)\"", source)) | {
+        "syntax",
+        "change-me",
+    }
+    assert len(codes) >= 14 and not [code for code in codes if f"`{code}`" not in page]
