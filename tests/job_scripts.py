@@ -53,6 +53,8 @@ def variants(scheduler):
             {"requeue": True, "resume": "a b.pt"},
         ]
         shapes += [{"version": "18.08"}, {"environment": "wheels", "temporary": "TMPDIR", "nodes": 2}]
+    if scheduler == "lsf":
+        shapes[2]["array"] = "1-9%2"
     for site in sites(scheduler):
         for shape in [*shapes, *([{"nodes": 2}] if site.launch_each_node else [])]:
             if shape.get("gpus", 1) <= (site.gpu_per_node or 9):

@@ -72,6 +72,13 @@ def test_several_nodes_where_nobody_knows_how():
         pbs_files(job_of(COURSE, Wanted(program=PROGRAM, nodes=2), load_site("generic", "pbs"), "jobs/train.pbs"))
 
 
+def test_arrays_that_a_scheduler_does_not_have():
+    with pytest.raises(UsageError, match="LSF counts from 1"):
+        text("generic", "lsf", array="0-9")
+    with pytest.raises(UsageError, match="PBS takes one range"):
+        text("generic", "pbs", array="1,3")
+
+
 @needs_bash
 @pytest.mark.parametrize("scheduler", ["pbs", "lsf"])
 def test_bash_can_read_each_variant(scheduler, tmp_path):

@@ -88,6 +88,13 @@ def test_a_site_whose_queue_decides_is_asked_for_no_gpu_and_no_memory():
     assert not re.search(r"#SBATCH --(gres|gpus|mem)", script) and "idev -p gh-dev" in script
 
 
+def test_a_site_with_a_launcher_of_its_own():
+    assert text("vista").endswith("\ncheck\n\npython -m cats.train\n")
+    assert "\nibrun bash -ec check\n" in text("vista", nodes=2)
+    assert "\nibrun python -m torch.distributed.run --nnodes=2" in text("vista", nodes=2)
+    assert "\npython -m torch.distributed.run --nnodes=1" in text("lonestar6", gpus=3)
+
+
 def test_the_modules_of_a_site_and_not_those_that_it_forbids():
     script = text("roihu")
     assert "MODULES=(python-pytorch/2.10)" in script and "not cuda or cudnn" in script
@@ -229,9 +236,7 @@ def test_a_name_of_a_job_is_plain(name):
 @pytest.mark.parametrize("environment", ["environment", "site-wheels", "module"])
 def test_hostile_names_and_packages_do_nothing(environment, tmp_path):
     hostile = "\"; touch broken; $(touch broken) `touch broken` '; touch broken"
-    course = Course(
-        hostile, packages=(), pip_packages=("x @ https://e.org/$(touch${IFS}broken)",), editable=("a'b",)
-    )
+    course = Course(hostile, packages=(), pip_packages=("x @ https://e.org/$(touch${IFS}broken)",), editable=("a'b",))
     script = text("narval" if environment == "site-wheels" else "generic", course=course, environment=environment,
                   program=("python", hostile), resume=hostile)  # fmt: skip
     env = room(tmp_path, "srun", "pip", "python3", "virtualenv", "scontrol")
@@ -278,7 +283,8 @@ def test_a_job_that_is_not_prepared_or_no_job_says_what_to_do(tmp_path):
     done = bash(tmp_path / "job.sh", {**env, "SLURM_JOB_ID": "7"}, cwd=tmp_path)
     assert (
         done.returncode == 1
-        and "there is no .venv here; once, before the first job: bash jobs/train.sbatch prepare" in done.stderr
+        and f"there is no .venv in {tmp_path}; submit from the project's folder, after: bash jobs/train.sbatch prepare"
+        in done.stderr
     )
     done = bash(tmp_path / "job.sh", env, "prepare", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -116,12 +116,18 @@ def job_of(course: Course, wanted: Wanted, site: Site, path: str) -> Job:
         partition=wanted.partition or site.queue_partition,
         qos=wanted.qos or site.queue_qos, constraint=wanted.constraint or site.queue_constraint,
         directives=(*site.extra_directives, *wanted.directives), modules=wanted.modules or site.modules_load,
-        launcher=wanted.launcher or (site.launch_with if wanted.gpus * wanted.nodes > 1 else "srun") or "torchrun",
+        launcher=wanted.launcher or _launcher(wanted, site),
         version=version_of(wanted.version), environment=kind, temporary=temporary,
         variant=wanted.variant or _variant(course) or site.python_variant,
         requirements=(*course.torch, *course.requirements()) if kind == "site-wheels" else course.requirements(),
         editable=course.editable,
     )  # fmt: skip
+
+
+def _launcher(wanted: Wanted, site: Site) -> str:
+    if wanted.gpus * wanted.nodes == 1:
+        return "srun"
+    return site.launch_with if site.launch_with in LAUNCHERS else "torchrun"
 
 
 def job_name(course: str) -> str:

@@ -276,7 +276,7 @@ def _meeting(job: Job, dialect: Dialect) -> list[str]:
 
 def _checks(job: Job, dialect: Dialect) -> str:
     several = job.wanted.nodes > 1
-    each = f"{dialect.each_node.format(nodes=job.wanted.nodes)} bash -ec" if several else ""
+    each = f"{dialect.each_node.replace('{nodes}', str(job.wanted.nodes))} bash -ec" if several else ""
     lines = ["# Nothing is trained in an environment that doesn't work.", "check() {"]
     lines += [
         '  "$TOOLS/bin/envtool" doctor --python "$VENV/bin/python" ||',
@@ -286,7 +286,7 @@ def _checks(job: Job, dialect: Dialect) -> str:
         "}",
     ]
     script = _in_quotes(quoted(job.path, "posix"))
-    missing = f'stop "there is no $VENV here; once, before the first job: bash {script} prepare"'
+    missing = f'stop "there is no $VENV in $PWD; submit from the project\'s folder, after: bash {script} prepare"'
     made = "" if job.environment in ("environment", "module") else "make_environment"
     lines.append(f'[ -x "$TOOLS/bin/envtool" ] || {missing.replace("$VENV", "$TOOLS")}')
     if not made:
@@ -328,8 +328,8 @@ def _launched(job: Job, dialect: Dialect, index: str) -> str:
         task = f"bash -c '{ranks} exec \"$@\"' task {words(program, index)}"
         return f"# shellcheck disable=SC2016 # each task reads its own\n{dialect.run}--kill-on-bad-exit=1 {task}"
     nodes, gpus = job.wanted.nodes, job.wanted.gpus
-    each = f"{dialect.each_node.format(nodes=nodes)} " if dialect.each_node else ""
-    each += "--kill-on-bad-exit=1 " if dialect.scheduler == "slurm" else ""
+    each = f"{dialect.each_node.replace('{nodes}', str(nodes))} " if dialect.each_node else ""
+    each += "--kill-on-bad-exit=1 " if each.startswith("srun ") else ""
     return (
         f"{each}python -m torch.distributed.run --nnodes={nodes} --nproc-per-node={gpus} \\\n"
         f'  --rdzv-backend=c10d --rdzv-endpoint="$MASTER_ADDR:$MASTER_PORT" --rdzv-id="${{{dialect.job}}}" \\\n'

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+from envtool.errors import UsageError
 from envtool.setup.files import SetupFile
 from envtool.setup.job import Job
 from envtool.setup.job_body import Dialect, body
@@ -28,6 +31,8 @@ def dialect(job: Job) -> Dialect:
 def lsf_files(job: Job) -> tuple[SetupFile, ...]:
     """The job script, for one node."""
     how = dialect(job)
+    if job.wanted.array and re.search(r"(^|,)0", job.wanted.array):
+        raise UsageError(f"--array {job.wanted.array}: LSF counts from 1", hint="write it as in --array 1-10")
     text = "\n".join(["#!/bin/bash", heading(job, how), *_directives(job)]) + "\n"
     return (SetupFile(job.path, f"{text}\n{body(job, how)}"),)
 

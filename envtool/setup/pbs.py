@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from envtool.errors import UsageError
 from envtool.setup.files import SetupFile
 from envtool.setup.job import Job
@@ -34,6 +36,8 @@ def dialect(job: Job) -> Dialect:
 def pbs_files(job: Job) -> tuple[SetupFile, ...]:
     """The job script."""
     how = dialect(job)
+    if job.wanted.array and not re.fullmatch(r"[0-9]+-[0-9]+(:[0-9]+)?(%[0-9]+)?", job.wanted.array):
+        raise UsageError(f"--array {job.wanted.array}: PBS takes one range", hint="write it as in --array 0-9")
     text = "\n".join(["#!/bin/bash", heading(job, how), *_directives(job)]) + "\n"
     return (SetupFile(job.path, f"{text}\n{body(job, how)}"),)
 

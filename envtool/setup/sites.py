@@ -154,7 +154,7 @@ KEYS: dict[str, dict[str, Form]] = {
         "logs": _FOLDER,
         "prepare": _COMMAND,
     },
-    "launch": {"with": _one_of("srun", "torchrun"), "each-node": _COMMAND, "interface": _WORD},
+    "launch": {"with": _one_of("srun", "torchrun", "direct"), "each-node": _COMMAND, "interface": _WORD},
     "extra": {"directives": each(_DIRECTIVE, "--hint=nomultithread")},
 }
 _ORIGIN: dict[str, Form] = {"source": _PAGE, "date": _DATE, "confirmed": _flag}  # of a table's values

@@ -8,20 +8,26 @@ from envtool.setup.job_body import VERIFY, Dialect, body
 from envtool.setup.sites import CHANGE_ME
 from envtool.shell import quoted
 
+EACH_NODE = "srun --nodes={nodes} --ntasks={nodes} --ntasks-per-node=1"
 LEAD = 180  # seconds before the limit; Slurm may be a minute late
 
-SLURM = Dialect(
-    scheduler="slurm",
-    submit="sbatch",
-    job="SLURM_JOB_ID",
-    folder="SLURM_SUBMIT_DIR",
-    number="SLURM_JOB_ID",
-    cores="${SLURM_CPUS_PER_TASK:-1}",
-    index="SLURM_ARRAY_TASK_ID",
-    first_node='scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1',
-    each_node="srun --nodes={nodes} --ntasks={nodes} --ntasks-per-node=1",
-    run="srun ",
-)
+
+def dialect(job: Job) -> Dialect:
+    """Slurm starts the script on the first node; srun, or what the site has in its place, reaches the others."""
+    direct = job.site.launch_with == "direct" and job.wanted.nodes == 1 and job.wanted.launcher != "srun"
+    return Dialect(
+        scheduler="slurm",
+        submit="sbatch",
+        job="SLURM_JOB_ID",
+        folder="SLURM_SUBMIT_DIR",
+        number="SLURM_JOB_ID",
+        cores="${SLURM_CPUS_PER_TASK:-1}",
+        index="SLURM_ARRAY_TASK_ID",
+        first_node='scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1',
+        each_node="" if direct else job.site.launch_each_node or EACH_NODE,
+        run="" if direct else "srun ",
+    )
+
 
 # Before anything else: a signal without a trap would end the script.
 REQUEUE = """
@@ -53,11 +59,12 @@ trap again USR1
 
 def slurm_files(job: Job) -> tuple[SetupFile, ...]:
     """The job script."""
-    parts = ["#!/bin/bash", heading(job, SLURM), *_directives(job)]
+    how = dialect(job)
+    parts = ["#!/bin/bash", heading(job, how), *_directives(job)]
     text = "\n".join(parts) + "\n"
     if job.wanted.requeue:
         text += REQUEUE
-    return (SetupFile(job.path, f"{text}\n{body(job, SLURM)}"),)
+    return (SetupFile(job.path, f"{text}\n{body(job, how)}"),)
 
 
 def heading(job: Job, dialect: Dialect) -> str:
