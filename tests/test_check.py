@@ -12,6 +12,7 @@ from check_samples import (
     CONDA_GOOD,
     CONDA_LOCK,
     CONDA_NUMPY,
+    CONDA_TORCH,
     CPU,
     EXACT,
     GOOD,
@@ -33,6 +34,7 @@ from envtool.checks import every, of_lock, run
 from envtool.checks.mend_lock import requirement
 from envtool.drift import CONDA, PIP, Drift, Held, Pin, Term, Unusable
 from envtool.drift.compare import compare, extra, matched
+from envtool.drift.variant import plain
 from envtool.environment import BrokenEnvironment
 from envtool.machine import Absent, Found, Unknown
 from envtool.verdicts import Status
@@ -179,6 +181,25 @@ def test_a_pin_as_a_requirement():
 )  # fmt: skip
 def test_versions_of_both_worlds(one, other, order):
     assert compare(one, other) == order and compare(other, one) == -order
+
+
+@pytest.mark.parametrize(
+    ("build", "variant"),
+    [("cuda129_mkl_py312_h0_1", "cu129"), ("cpu_generic_py312_0", "cpu"), ("py3.12_cuda12.1_cudnn8.9.2_0", "cu121"),
+     ("py3.12_cpu_0", "cpu"), ("py3.12_0", None), ("h0_0", None)],
+)  # fmt: skip
+def test_what_a_build_of_conda_s_tells(build, variant):
+    assert plain(build) == variant
+
+
+def test_a_build_that_tells_nothing_is_the_locked_one_where_it_is_the_same():
+    mute = replace(CONDA_LOCK, pins=(replace(CONDA_TORCH, build="py3.12_0"),))
+    drift = held(
+        "pytorch", "2.14.1", CONDA, replace(CONDA_GOOD, locked=mute), record=True, build="py3.12_0", brings=("torch",)
+    )
+    assert judged(drift, CONDA_ENV)["locked-variant"].status is Status.PASS
+    other = held("pytorch", "2.14.1", CONDA, drift, record=True, build="py3.12_1", brings=("torch",))
+    assert judged(other, CONDA_ENV)["locked-variant"].status is Status.UNKNOWN
 
 
 def test_the_lockfile_that_describes_the_environment_best():

@@ -60,6 +60,9 @@ def _variants(evidence: Evidence, drift: Drift, locked: Locked) -> tuple[str | N
     """Locked, installed, and whether they are known to differ."""
     wanted = locked_variant(locked, evidence.catalog, evidence.platform)
     found = held_variant(drift, evidence.torch)
+    record = drift.conda_by_name.get("pytorch")
+    if wanted is None and locked.torch and record and record.build == locked.torch.build:
+        return record.build, record.build, False  # a build whose text tells nothing, and the very one
     return wanted, found, wanted is not None and found is not None and wanted != found
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from envtool.cli.spec_option import chosen, spec_options
-from envtool.errors import EXIT_FAILED, EXIT_OK, UsageError
+from envtool.errors import EXIT_FAILED, EXIT_OK, ToolError, UsageError
 from envtool.fact import Fact, dataclass
 
 if TYPE_CHECKING:
@@ -158,7 +158,10 @@ def _write_files(report: CheckReport, junit: str | None, json_file: str | None) 
         sys.stderr.write("".join(f"{line}\n" for line in annotation_lines(report)))
         summary_file = os.environ.get("GITHUB_STEP_SUMMARY")
         if summary_file:
-            append_text(summary_file, summary(report))
+            try:
+                append_text(summary_file, summary(report))
+            except ToolError as error:  # the answer is not lost for it
+                print(f"warning: {error.message}", file=sys.stderr)
 
 
 def _show(report: CheckReport, *, everything: bool, as_json: bool) -> None:

@@ -82,6 +82,8 @@ def of_pylock(path: str, markers: Mapping[str, str], subdir: str, python: str) -
     if isinstance(environments, list) and not any(_holds(str(one), markers, path) for one in environments):
         return ()
     here = [one for one in found if isinstance(one, dict) and _holds(str(one.get("marker") or ""), markers, path)]
+    if not all(isinstance(one.get(key, ""), str) for one in here for key in ("name", "version")):
+        raise UsageError(f"{short(path)}: a package's name or version is no text", hint="restore it, or lock it anew")
     pins = tuple(_of_package(one, subdir, python) for one in here if one.get("version") and one.get("name"))
     variant = os.path.basename(path).removeprefix("pylock.").removesuffix("toml").rstrip(".").replace("_", ".") or None
     wanted = str(document.get("requires-python") or "")
@@ -106,7 +108,8 @@ def _holds(marker: str, markers: Mapping[str, str], path: str) -> bool:
     if not marker:
         return True
     try:
-        return Marker(marker).evaluate({**markers})
+        none: frozenset[str] = frozenset()  # of what a lockfile may offer beside, nothing was asked for
+        return Marker(marker).evaluate({**markers, "extras": none, "dependency_groups": none})
     except (InvalidMarker, UndefinedEnvironmentName) as error:
         raise UsageError(f"{short(path)}: the marker {marker!r} can't be read: {error}", hint="lock it anew") from None
 
@@ -138,8 +141,11 @@ def of_requirements(path: str, markers: Mapping[str, str]) -> tuple[Locked, ...]
     loose: list[str] = []
     for line in read_files((path,)):
         asked = parsed(line)
-        if asked is None:
+        if asked is None and line.text.startswith("-"):
             options += _option(line)
+            continue
+        if asked is None:
+            loose.append(f"{short(line.file or path)}, line {line.number}: {line.text[:80]}")
             continue
         if not applies(asked, {**markers}):
             continue

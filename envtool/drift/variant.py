@@ -7,7 +7,6 @@ import re
 from envtool.catalog import Catalog
 from envtool.drift import CONDA, Drift, Locked, Pin
 from envtool.environment import Build
-from envtool.versions import cuda_of
 
 
 def locked_variant(locked: Locked, catalog: Catalog, platform: str) -> str | None:
@@ -16,7 +15,7 @@ def locked_variant(locked: Locked, catalog: Catalog, platform: str) -> str | Non
     if pin is None:
         return None
     if pin.manager == CONDA:
-        return plain(pin.build.partition("_")[0])
+        return plain(pin.build)
     return of_pip(pin, locked, catalog, platform)
 
 
@@ -38,12 +37,14 @@ def held_variant(drift: Drift, torch: Build | None) -> str | None:
     record = drift.conda_by_name.get("pytorch")
     over = drift.pip_by_name.get("torch")
     if record is not None and (over is None or over.manager == CONDA):
-        return plain(record.build.partition("_")[0])
+        return plain(record.build)
     return torch.variant if torch else None
 
 
 def plain(build: str) -> str | None:
-    """conda's "cuda129" as "cu129", "cpu" as it is; None for a text that names no build."""
-    if build.startswith("cuda") and cuda_of(build):
-        return f"cu{build[4:]}"
-    return build if build in {"cpu", "xpu"} or build.startswith("rocm") or cuda_of(build) else None
+    """conda's "cuda129_mkl_py312_0" and "py3.12_cuda12.1_cudnn8_0" as "cu129" and "cu121"; None where it tells none."""
+    cuda = re.search(r"(?:^|_)cuda(\d+)(?:\.(\d+))?(?:_|$)", build)
+    if cuda:
+        return f"cu{cuda[1]}{cuda[2] or ''}"
+    other = re.search(r"(?:^|_)(cpu|xpu|rocm[\d.]+)(?:_|$)", build)
+    return other[1] if other else None
