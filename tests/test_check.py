@@ -44,6 +44,7 @@ REQUIREMENTS = replace(
     PIP_LOCK, kind="requirements", shown="requirements.lock", pins=(replace(NUMPY, url=""), TQDM, TORCH)
 )
 UNTOLD = "another tool made it"
+NO_ENV = BrokenEnvironment("", "--files-only", "not-asked", "no environment is looked at")
 TERM = Term("2026-11-23", "2027-03-23", (("3.12", "2028-10"), ("3.10", "2026-10"), ("3.11", "2027-01")))
 
 # code, drift, environment, course, status, words of the message and of the fix
@@ -130,6 +131,7 @@ CASES = [
     ("catalog-ends", replace(GOOD, term=Term("2026-09-25", "2026-10-01")), environment(build("torch", "2.14.1+cu126", "cu126")), None, "pass", ()),
     ("catalog-ends", replace(GOOD, term=TERM), CPU, replace(SPEC, channels=("pytorch",)), "warn", ("the channel pytorch ended with torch 2.5.1; conda-forge",)),
     ("catalog-ends", GOOD, CPU, None, "skip", ()),
+    ("catalog-ends", Drift(term=TERM, pythons=("3.10", "3.12")), NO_ENV, None, "warn", ("Python 3.10 ended in 2026-10",)),
 ]  # fmt: skip
 
 

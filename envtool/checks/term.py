@@ -22,15 +22,16 @@ def nothing_ends_within_the_term(evidence: Evidence) -> Verdict:
     if not ends:
         return passed(f"nothing in use ends until {term.until}, as the catalog of {evidence.catalog.date} knows it")
     return warned(
-        f"Gets no more releases before the term is over ({term.until}): {listed(ends)}.",
+        f"No more releases come by {term.until}: {listed(ends)}.",
         hint="plan the move to a newer one: `envtool pick` names the builds that fit",
         evidence={"ends": list(ends), "until": term.until},
     )
 
 
 def _ends(evidence: Evidence, term: Term) -> Iterator[str]:
-    if evidence.env is not None:
-        yield from _python(evidence.env.version, term)
+    pythons = (evidence.env.version,) if evidence.env else evidence.drift.pythons if evidence.drift else ()
+    for version in pythons:
+        yield from _python(version, term)
     yield from _index(evidence, term)
     yield from _channels(evidence)
 

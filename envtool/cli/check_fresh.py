@@ -26,6 +26,7 @@ class Freshness(Fact):
     stale: Reading[tuple[str, ...]] = NOT_ASKED
     edited: Reading[tuple[str, ...]] = NOT_ASKED
     source: str | None = None
+    pythons: tuple[str, ...] = ()
 
 
 def freshness(spec: Spec | None, locked: Locked | None, folder: str) -> Freshness:
@@ -46,7 +47,8 @@ def freshness(spec: Spec | None, locked: Locked | None, folder: str) -> Freshnes
     if locked is not None and os.path.dirname(os.path.abspath(locked.path)) != os.path.abspath(folder):
         return Freshness(OTHERS, OTHERS)
     edited, source = _edited(spec, folder, text)
-    return Freshness(_stale(spec, top), edited, source)
+    pythons = tuple(sorted({str(target["python"]) for target in top.targets}))
+    return Freshness(_stale(spec, top), edited, source, pythons)
 
 
 def _stale(spec: Spec | None, top: Head) -> Reading[tuple[str, ...]]:

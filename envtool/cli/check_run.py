@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from envtool.cli.check import WHAT_TO_WRITE, Asked
-from envtool.cli.check_lock import Here, found, named
+from envtool.cli.check_lock import Here, files_in, found, named
 from envtool.cli.check_pins import LOCKFILES
 from envtool.cli.lock_place import short
 from envtool.drift import CONDA, PIP, Drift, Locked, Term, Unusable
@@ -122,8 +122,6 @@ def _folders(asked: Asked) -> list[str]:
     base = os.path.dirname(os.path.abspath(asked.spec.path)) if asked.spec else os.getcwd()
     folders = [os.path.join(base, LOCKFILES), base]
     if asked.spec is None and asked.lock is None and not asked.no_spec:
-        from envtool.cli.check_lock import files_in
-
         if not any(True for folder in folders for _ in files_in(folder)):
             raise UsageError("there is neither an envtool.toml nor a lockfile here", hint=WHAT_TO_WRITE)
     if asked.lock is not None and not os.path.exists(asked.lock):
@@ -146,11 +144,14 @@ def _drift(asked: Asked, machine: Machine, env: Environment | BrokenEnvironment,
         return replace(drift, unusable=usable)
     _tell(usable)
     file = usable.path if usable else asked.lock
-    folder = os.path.dirname(os.path.abspath(file)) if file else folders[0]
+    with_some = [folder for folder in folders if any(True for _ in files_in(folder))]
+    folder = os.path.dirname(os.path.abspath(file)) if file else (with_some or folders)[0]
     if usable is None and not os.path.isdir(folder):
         return drift
     fresh = freshness(asked.spec, usable, folder)
-    return replace(drift, locked=usable, stale=fresh.stale, edited=fresh.edited, edited_source=fresh.source)
+    return replace(
+        drift, locked=usable, stale=fresh.stale, edited=fresh.edited, edited_source=fresh.source, pythons=fresh.pythons
+    )
 
 
 def _tell(locked: Locked | None) -> None:

@@ -108,6 +108,7 @@ class Drift(Fact):
     stale: Reading[tuple[str, ...]] = NOT_ASKED
     edited: Reading[tuple[str, ...]] = NOT_ASKED
     edited_source: str | None = None  # the file that all others are made from, where that one was changed
+    pythons: tuple[str, ...] = ()  # that envtool's lockfiles are for: "3.12"
     lost: tuple[tuple[str, str], ...] = ()
     strict: bool = False
     own: frozenset[str] = frozenset()  # envtool and what it needs, where it runs in this environment

@@ -165,7 +165,7 @@ def lock_line(report: CheckReport) -> str:
         return "none that is for this environment"
     if drift.locked is None:
         fresh = isinstance(drift.stale, Found)
-        return "the files are there" if fresh else "none: the spec alone is checked" if report.spec_path else "none"
+        return "not held against an environment" if fresh else "none: the spec alone is checked" if report.spec_path else "none"
     if isinstance(report.diagnosis.environment, BrokenEnvironment):
         return "not compared: Python does not start"
     from envtool.drift.compare import SAME, differences
@@ -209,7 +209,8 @@ def _last(report: CheckReport, style: Style, width: int) -> str:
         what = "the files agree" if report.files_only else works
         if not report.files_only and not isinstance(report.diagnosis.imports, Found):
             what = "nothing is wrong in the files; torch was not imported"
-        return hanging("", f"All is well: {what} ({report.count(Status.PASS)} checks passed).", width)
+        count = report.count(Status.PASS)
+        return hanging("", f"All is well: {what} ({count} check{'s' if count != 1 else ''} passed).", width)
     first = "First" if len(report.diagnosis.problems) > 1 else "Next"
     why = f"{first} (why: {style.program} explain {step.code})"
     if step.command:
