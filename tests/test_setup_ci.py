@@ -175,6 +175,42 @@ def test_actionlint_has_nothing_to_say(words, tmp_path, monkeypatch):
     assert said.returncode == 0, said.stdout + said.stderr
 
 
+def template_ci() -> list[tuple[str, str]]:
+    """What the templates hold for GitHub and GitLab, each different text once."""
+    from templates_rendered import combinations, rendered
+
+    found: dict[tuple[str, str], None] = {}
+    for kind in ("project", "course"):
+        for answers in combinations(kind):
+            if answers["device"] == "cpu" and answers["container"] == "none" and not answers["cluster"]:
+                files = rendered(kind, answers)
+                found |= {(p, files[p]): None for p in files if p.startswith(".github/") or p == ".gitlab-ci.yml"}
+    return list(found)
+
+
+def test_the_templates_suit_the_services_too(tmp_path):
+    pytest.importorskip("cookiecutter")
+    from jsonschema import Draft7Validator
+
+    texts = template_ci()
+    assert len(texts) > 4
+    for path, text in texts:
+        document = yaml.safe_load(text)
+        if path.startswith(".github/"):
+            document["on"] = document.pop(True)
+        name = "github-workflows.json" if path.startswith(".github/") else "gitlab-ci.json"
+        problems = [error.message for error in Draft7Validator(schema(name)).iter_errors(document)]
+        assert not problems, (path, problems)
+    actionlint = program("actionlint")
+    if actionlint is not None:
+        workflows = [text for path, text in texts if path.startswith(".github/")]
+        for number, text in enumerate(workflows):
+            (tmp_path / f"{number}.yml").write_text(text)
+        files = [f"{number}.yml" for number in range(len(workflows))]
+        said = subprocess.run([actionlint, "-no-color", *files], capture_output=True, text=True, cwd=tmp_path)
+        assert said.returncode == 0, said.stdout + said.stderr
+
+
 def test_actions_are_github_s_own_by_their_major_version(tmp_path, monkeypatch):
     made(tmp_path, monkeypatch, "github")
     used = re.findall(r"uses: (\S+)", (tmp_path / PATH).read_text())

@@ -85,6 +85,15 @@ def test_train_evaluate_and_go_on(installed, python):
     assert "this runs on" in out and "going on after epoch 2 of 3\nepoch 3/3" in out
 
 
+@pytest.mark.skipif(os.name == "nt", reason="an image is Linux")
+def test_the_test_of_the_image_passes(installed, python, tmp_path):
+    lines = (installed / "Dockerfile").read_text(encoding="utf-8").split("\n")
+    (line,) = [line.removeprefix("RUN ") for line in lines if line.startswith("RUN DEVICE=cpu ")]
+    path = f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}"
+    assert "epoch 1/1" in good("sh", "-ec", line.replace("/tmp/", f"{tmp_path}/"), cwd=installed, PATH=path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_it_would_run_on_a_gpu(installed, python):
     out = good(
         sys.executable, "-m", "envtool", "rehearse", "--python", python, "src/cats/train.py", "--epochs", "1",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from envtool.cli.setup import Delivery, deliver, target_options
-from envtool.cli.setup_parts import Asked, envtool_option, image_options, lock_option, note, recipe_of, subject_of
+from envtool.cli.setup_parts import Asked, envtool_option, image_options, lock_options, note, recipe_of, subject_of
 
 
 @click.command("apptainer")
 @image_options
-@lock_option
+@lock_options
 @envtool_option
 @target_options
 def command(
@@ -18,6 +18,7 @@ def command(
     python: str | None,
     variant: str | None,
     lock: str | None,
+    no_lock: bool,
     source: str,
     spec: str | None,
     no_spec: bool,
@@ -37,7 +38,7 @@ def command(
     from envtool.setup.recipe import checked_base
 
     image = checked_base(base) if base is not None else None
-    subject = subject_of(Asked(spec, no_spec, name, output, source, lock), may_be_path=False)
+    subject = subject_of(Asked(spec, no_spec, name, output, source, lock, no_lock), may_be_path=False)
     recipe = recipe_of(subject, python, variant)
     code = deliver(apptainer(recipe, image), Delivery(output, stdout, force, dry_run))
     if not (stdout or dry_run):

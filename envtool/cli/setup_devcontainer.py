@@ -10,7 +10,7 @@ from envtool.cli.setup_parts import (
     envtool_option,
     has_cuda,
     image_options,
-    lock_option,
+    lock_options,
     note,
     recipe_of,
     subject_of,
@@ -19,7 +19,7 @@ from envtool.cli.setup_parts import (
 
 @click.command("devcontainer")
 @image_options
-@lock_option
+@lock_options
 @envtool_option
 @target_options
 def command(
@@ -27,6 +27,7 @@ def command(
     python: str | None,
     variant: str | None,
     lock: str | None,
+    no_lock: bool,
     source: str,
     spec: str | None,
     no_spec: bool,
@@ -45,7 +46,7 @@ def command(
     from envtool.setup.recipe import checked_base
 
     image = checked_base(base) if base is not None else None
-    subject = subject_of(Asked(spec, no_spec, name, output, source, lock), may_be_path=False)
+    subject = subject_of(Asked(spec, no_spec, name, output, source, lock, no_lock), may_be_path=False)
     recipe = recipe_of(subject, python, variant)
     gpu = recipe.variant != "cpu" if variant is not None else has_cuda(subject.course)
     chosen = None if variant is None else recipe.locked_variant

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from envtool.cli.setup import Delivery, deliver, target_options
-from envtool.cli.setup_parts import Asked, ci_options, ci_recipe, envtool_option, lock_option, note, subject_of
+from envtool.cli.setup_parts import Asked, ci_options, ci_recipe, envtool_option, lock_options, note, subject_of
 
 if TYPE_CHECKING:
     from envtool.setup.github import Row
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @ci_options
 @click.option("--platform", "platforms", metavar="SUBDIR", multiple=True, help="On this one; repeatable. Default: all.")
 @click.option("--weekly/--no-weekly", default=True, help="Also each Monday. Default: yes.")
-@lock_option
+@lock_options
 @envtool_option
 @target_options
 def command(
@@ -25,6 +25,7 @@ def command(
     platforms: tuple[str, ...],
     weekly: bool,
     lock: str | None,
+    no_lock: bool,
     source: str,
     spec: str | None,
     no_spec: bool,
@@ -43,7 +44,7 @@ def command(
     from envtool.data import read_table
     from envtool.setup.github import github
 
-    subject = subject_of(Asked(spec, no_spec, name, output, source, lock), may_be_path=True)
+    subject = subject_of(Asked(spec, no_spec, name, output, source, lock, no_lock), may_be_path=True)
     facts = read_table("ci.toml")["github"]
     recipe, by_platform = ci_recipe(subject, pythons, platforms or subject.course.platforms, tuple(facts["runners"]))
     rows = _rows(by_platform, facts["runners"])

@@ -5,19 +5,20 @@ from __future__ import annotations
 import click
 
 from envtool.cli.setup import Delivery, deliver, target_options
-from envtool.cli.setup_parts import Asked, ci_options, ci_recipe, envtool_option, lock_option, note, subject_of
+from envtool.cli.setup_parts import Asked, ci_options, ci_recipe, envtool_option, lock_options, note, subject_of
 
 
 @click.command("gitlab")
 @ci_options
 @click.option("--base", metavar="IMAGE", help="The image of the jobs, by tag or digest. Default: python:VERSION-slim.")
-@lock_option
+@lock_options
 @envtool_option
 @target_options
 def command(
     pythons: tuple[str, ...],
     base: str | None,
     lock: str | None,
+    no_lock: bool,
     source: str,
     spec: str | None,
     no_spec: bool,
@@ -37,7 +38,7 @@ def command(
     from envtool.setup.recipe import checked_base
 
     image = checked_base(base) if base is not None else None
-    subject = subject_of(Asked(spec, no_spec, name, output, source, lock), may_be_path=True)
+    subject = subject_of(Asked(spec, no_spec, name, output, source, lock, no_lock), may_be_path=True)
     platforms = tuple(read_table("ci.toml")["gitlab"]["platforms"])
     recipe, found = ci_recipe(subject, pythons, platforms, platforms)
     code = deliver(gitlab(recipe, found[platforms[0]], image), Delivery(output, stdout, force, dry_run))

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., object])
 
+LOCKFILE = "lockfiles/pixi.lock"
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Asked(Fact):
@@ -33,6 +35,7 @@ class Asked(Fact):
     output: str | None
     envtool: str = "envtool"
     lock: str | None = None
+    no_lock: bool = False
 
 
 def envtool_option(function: F) -> F:
@@ -43,11 +46,12 @@ def envtool_option(function: F) -> F:
     )(function)  # fmt: skip
 
 
-def lock_option(function: F) -> F:
-    """``--lock``, as the argument ``lock``."""
-    return click.option(
-        "--lock", metavar="FILE", help="Make the environment of this lockfile, in place of the spec's newest."
-    )(function)
+def lock_options(function: F) -> F:
+    """``--lock`` and ``--no-lock``."""
+    named = click.option(
+        "--lock", metavar="FILE", help=f"Install what this lockfile holds. Default: {LOCKFILE}, where it is there."
+    )
+    return named(click.option("--no-lock", is_flag=True, help="Install what the spec says, and no lockfile.")(function))
 
 
 def image_options(function: F) -> F:
@@ -88,14 +92,28 @@ def subject_of(asked: Asked, *, may_be_path: bool) -> Subject:
 
     course, found = course_of(asked.spec, asked.no_spec, asked.name)
     root = _root(asked.output)
-    lock = None
-    if asked.lock is not None:
-        if not os.path.isfile(asked.lock):
-            raise UsageError(f"--lock {asked.lock}: there is no such file", hint="run `envtool lock`, which makes one")
-        lock = _below(asked.lock, root, "--lock")
+    found_lock = _lockfile(asked, found)
+    lock = _below(found_lock, root, "--lock") if found_lock is not None else None
     spec = _below(found.path, root, "--spec") if found is not None else None
     _refuse_folders(course, found, root)
     return Subject(course, spec, lock, _source(asked.envtool, lock is not None, may_be_path=may_be_path))
+
+
+def _lockfile(asked: Asked, found: Spec | None) -> str | None:
+    """The lockfile to install: the one that is named, else the one beside the spec."""
+    if asked.lock is not None:
+        if asked.no_lock:
+            raise click.UsageError("--lock and --no-lock can't be used together")
+        if not os.path.isfile(asked.lock):
+            raise UsageError(f"--lock {asked.lock}: there is no such file", hint="run `envtool lock`, which makes one")
+        return asked.lock
+    if found is None or asked.no_lock:
+        return None
+    path = os.path.join(os.path.dirname(found.path), *LOCKFILE.split("/"))
+    if not os.path.isfile(path):
+        return None
+    note(f"using {LOCKFILE}")
+    return path
 
 
 def _root(output: str | None) -> str:

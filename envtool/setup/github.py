@@ -65,7 +65,7 @@ _STEPS = """\
       - name: The environment
         run: {install}
       - name: Is it what was asked for, and does it work?
-        run: {check} --junit check.xml --json > check.json
+        run: {check} --junit check.xml --json-file check.json
       - uses: {upload_artifact}
         if: ${{{{ !cancelled() }}}}
         with:

@@ -55,8 +55,9 @@ class Recipe(Fact):
 
     @property
     def locked_variant(self) -> str:
-        """The variant as the install line names it: a lockfile has them by their kind."""
-        return self.variant if self.lock is None or self.variant == "cpu" else "cuda"
+        """The variant as the install line names it: a lockfile has them by the course's own names."""
+        named = self.lock is None or self.variant == "cpu" or self.variant in self.course.variants
+        return self.variant if named else "cuda"
 
     def which(self) -> list[str]:
         """The words by which envtool's commands find the spec."""

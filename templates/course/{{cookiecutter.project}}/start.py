@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 ENVTOOL = "{{ cookiecutter.envtool }}"  # what pip installs
-EXTRAS = {"catalog": "[catalog,install]", "init": "[init,install]", "lock": "[lock,install]"}
+EXTRAS = {"catalog": "[catalog,install]", "check": "[lock,install]", "init": "[init,install]", "lock": "[lock,install]"}
 HERE = os.path.dirname(os.path.abspath(__file__))
 BIN = "Scripts" if os.name == "nt" else "bin"
 LOCKFILE = os.path.join("lockfiles", "pixi.lock")  # all platforms, for CPU and GPU; written by `start.py lock`
