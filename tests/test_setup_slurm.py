@@ -90,7 +90,7 @@ def test_a_site_whose_queue_decides_is_asked_for_no_gpu_and_no_memory():
 
 def test_a_site_with_a_launcher_of_its_own():
     assert text("vista").endswith("\ncheck\n\npython -m cats.train\n")
-    assert "\nibrun bash -ec check\n" in text("vista", nodes=2)
+    assert "\nibrun bash -ec check || stop" in text("vista", nodes=2)
     assert "\nibrun python -m torch.distributed.run --nnodes=2" in text("vista", nodes=2)
     assert "\npython -m torch.distributed.run --nnodes=1" in text("lonestar6", gpus=3)
 

@@ -291,14 +291,14 @@ def _checks(job: Job, dialect: Dialect) -> str:
     lines.append(f'[ -x "$TOOLS/bin/envtool" ] || {missing.replace("$VENV", "$TOOLS")}')
     if not made:
         lines.append(f'[ -r "$VENV/bin/activate" ] || {missing}')
-    if several:
-        functions = f"stop check {made}".strip()
-        lines += ["export TOOLS VENV", f"export -f {functions}"]
+    if several or made:
+        lines += ["export TOOLS VENV", f"export -f {f'stop check {made}'.strip()}"]
     gpus = job.wanted.nodes * job.wanted.gpus
     lines.append(f'echo "job ${{{dialect.job}}} on $(hostname), GPUs asked for: {gpus}, DEVICE=$DEVICE"')
     if made:
-        lines.append(f"{each} {made}".strip())
-    lines += ["# shellcheck source=/dev/null", 'source "$VENV/bin/activate"', f"{each} check".strip()]
+        lines.append(f'{each or "bash -ec"} {made} || stop "the environment could not be made; see above"')
+    lines += ["# shellcheck source=/dev/null", 'source "$VENV/bin/activate"']
+    lines.append(f'{each} check || stop "a check failed on one of the nodes; see above"' if several else "check")
     return "\n".join(lines)
 
 
