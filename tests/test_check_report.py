@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from xml.etree import ElementTree
 
@@ -23,7 +24,7 @@ from envtool.catalog import load
 from envtool.checks import of_lock, run
 from envtool.cli.app import main
 from envtool.diagnosis import Diagnosis
-from envtool.drift import PIP, Drift, Term
+from envtool.drift import CONDA, PIP, Drift, Term
 from envtool.machine import Found, Unknown
 from envtool.report.check import CheckReport, junit_of, render, to_json
 from envtool.report.github import annotation_lines, cell, code, data, property_value, summary
@@ -284,3 +285,74 @@ def test_every_python_that_the_catalog_knows_has_a_day_on_which_it_ends():
     known = {f"{major}.{minor}" for major, minor in load().pythons("linux_x86_64") if minor >= 8}
     assert known <= set(ends)
     assert all(len(month) == 7 and month[4] == "-" for month in ends.values())
+
+
+# ── which lockfile ───────────────────────────────────────────────────────────────────────────────
+
+EXPLICIT = """# platform: linux-64
+@EXPLICIT
+https://conda.example.org/conda-forge/linux-64/numpy-2.1.0-py312_0.conda#11111111111111111111111111111111
+https://conda.example.org/conda-forge/linux-64/pytorch-2.14.1-{build}.conda#22222222222222222222222222222222
+https://conda.example.org/conda-forge/linux-64/python-3.12.4-h0_0_cpython.conda#33333333333333333333333333333333
+{more}"""
+CUDNN = "https://conda.example.org/conda-forge/linux-64/cudnn-9.0-h0_0.conda#44444444444444444444444444444444\n"
+
+
+@pytest.fixture
+def locks(folder):
+    """Lists of conda's for two variants, and one for pip."""
+    place = folder / "lockfiles"
+    place.mkdir()
+    (place / "dl-cpu-linux-64.txt").write_text(EXPLICIT.format(build="cpu_generic_0", more=""))
+    (place / "dl-cuda-linux-64.txt").write_text(EXPLICIT.format(build="cuda129_mkl_0", more=CUDNN))
+    (place / "pylock.cpu.toml").write_text(PYLOCK % ("a" * 64, "b" * 64))
+    (place / "notes.txt").write_text("not a lockfile\n")
+    return [str(place), str(folder)]
+
+
+def chosen(locks, drift, manager=CONDA, subdir="linux-64", variant=None):
+    from envtool.cli.check_lock import Here, found
+
+    return found(locks, Here(manager, subdir, "3.12.4", {"sys_platform": "linux"}), variant, drift)
+
+
+def test_the_variant_is_the_one_that_the_environment_was_made_from(locks):
+    assert chosen(locks, CONDA_GOOD).variant == "cpu"
+    cuda = held("pytorch", "2.14.1", CONDA, CONDA_GOOD, record=True, build="cuda129_mkl_0")
+    cuda = held("cudnn", "9.0", CONDA, cuda, record=True, build="h0_0")
+    assert chosen(locks, cuda).variant == "cuda"
+    swapped = held("pytorch", "2.14.1", CONDA, cuda, record=True, build="cpu_generic_0")  # and cuDNN is still there
+    assert chosen(locks, swapped).variant == "cuda"
+    assert chosen(locks, CONDA_GOOD, variant="cuda129").variant == "cuda"
+
+
+def test_the_kind_is_the_environment_s(locks):
+    assert chosen(locks, GOOD, PIP).shown == "lockfiles/pylock.cpu.toml".replace("/", os.sep)
+    os.unlink(os.path.join(locks[0], "pylock.cpu.toml"))
+    assert (chosen(locks, GOOD, PIP).kind, chosen(locks, GOOD, PIP).named) == ("kind", False)
+    assert chosen(locks[1:], GOOD, PIP) is None
+
+
+def test_another_platform_and_another_variant(locks):
+    from envtool.errors import UsageError
+
+    missing = chosen(locks, CONDA_GOOD, subdir="osx-arm64")
+    assert missing.kind == "target" and "add osx-arm64 to platforms" in missing.hint
+    with pytest.raises(UsageError) as caught:
+        chosen(locks, CONDA_GOOD, variant="rocm")
+    assert "has cpu, cuda for linux-64" in caught.value.message
+
+
+def test_a_lockfile_that_is_named_must_be_of_the_environment_s_kind(locks):
+    from envtool.cli.check_lock import Here, named
+
+    here = Here(PIP, "linux-64", "3.12.4", {"sys_platform": "linux"})
+    wrong = named(os.path.join(locks[0], "dl-cpu-linux-64.txt"), here, None, GOOD)
+    assert wrong.named and wrong.command and wrong.hint.startswith("envtool install --lock lockfiles")
+    assert named(locks[0], here, None, GOOD).kind == "pylock"  # a folder
+
+
+def test_warnings_that_count_are_said_to(capsys):
+    text = render(report(replace(GOOD, edited=Unknown("x")), "warn"), Style())
+    assert "Nothing failed; with --fail-on warn that is not enough." in text
+    assert "not enough" not in render(report(replace(GOOD, edited=Unknown("x"))), Style())

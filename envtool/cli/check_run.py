@@ -212,7 +212,7 @@ def _devices(folder: str) -> Reading[tuple[str, ...]]:
     from envtool.device.change import where
 
     try:
-        places = find(os.path.relpath(folder))
+        places = find(short(folder))
     except EnvtoolError as error:
         return Unknown(error.message)
     lines = tuple(f"{where(place).removeprefix('./')}: {place.text}" for place in places.places)

@@ -130,6 +130,8 @@ def render(report: CheckReport, style: Style, *, everything: bool = False) -> st
     blocks = [_head(report, width), _rows(report, style, width)]
     blocks.append(_every(report, style, width) if everything else _problems(report, style, width))
     blocks.append(_last(report, style, width))
+    if report.failed and report.status is not Status.FAIL:
+        blocks.insert(-1, "Nothing failed; with --fail-on warn that is not enough.")
     return style.safe("\n\n".join(block for block in blocks if block) + "\n")
 
 
@@ -165,7 +167,13 @@ def lock_line(report: CheckReport) -> str:
         return "none that is for this environment"
     if drift.locked is None:
         fresh = isinstance(drift.stale, Found)
-        return "not held against an environment" if fresh else "none: the spec alone is checked" if report.spec_path else "none"
+        return (
+            "not held against an environment"
+            if fresh
+            else "none: the spec alone is checked"
+            if report.spec_path
+            else "none"
+        )
     if isinstance(report.diagnosis.environment, BrokenEnvironment):
         return "not compared: Python does not start"
     from envtool.drift.compare import SAME, differences

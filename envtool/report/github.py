@@ -57,9 +57,7 @@ def _file(verdict: Verdict, report: CheckReport) -> str | None:
     locked = report.drift.locked
     about_lock = verdict.code in {"lock-edited", "lock-target", "lock-kind"}
     path = locked.shown if about_lock and locked else report.spec_path if verdict.code == "lock-stale" else None
-    import os
-
-    return os.path.relpath(path).replace(os.sep, "/") if path else None
+    return path.replace("\\", "/") if path else None
 
 
 def _place(place: Json) -> tuple[str | None, str | None]:
