@@ -121,6 +121,7 @@ def test_a_lockfile_has_one_python_and_is_checked(tmp_path, monkeypatch):
     [
         (["github", "--platform", "linux-ppc64le"], SPEC, "no runner for linux-ppc64le"),
         (["github", "--python", "3.14"], SPEC, "no build fits"),
+        (["gitlab"], SPEC + 'platforms = ["osx-arm64"]\n', "not for Linux"),
         (["gitlab", "--python", "3"], SPEC, "no version of Python"),
         (["gitlab"], 'name = "x"\ntorch = ["torch==2.2.2"]\npython = ">=3.13"\n', "no build fits"),
     ],

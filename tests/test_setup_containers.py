@@ -227,6 +227,13 @@ def test_the_cuda_variant_serves_the_weakest_gpu_and_the_oldest_driver(course, e
     assert cuda_variant(course, "linux-64", "3.12", load()) == expected
 
 
+@pytest.mark.parametrize(("variant", "warned"), [("cu126", False), ("cu130", True), ("cuda", False), ("cpu", False)])
+def test_a_variant_that_leaves_out_gpus_of_the_course_is_warned_of(variant, warned, tmp_path, monkeypatch):
+    spec = f'{SPEC}[gpu]\ndriver = "525.60.13"\ncompute-capability = "7.0"\n'
+    done = written(tmp_path, monkeypatch, "docker", "--variant", variant, spec=spec)
+    assert done.exit_code == 0 and ("warning: not for every GPU" in done.output) == warned
+
+
 def test_the_pythons_are_those_of_course_catalog_and_envtool():
     catalog = load()
     assert pythons(Course("x", python=">=3.8,<3.12", torch=("torch==2.2.2",)), "linux-64", "cpu", catalog) == (

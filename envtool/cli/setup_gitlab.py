@@ -6,6 +6,7 @@ import click
 
 from envtool.cli.setup import Delivery, deliver, target_options
 from envtool.cli.setup_parts import Asked, ci_options, ci_recipe, envtool_option, lock_options, note, subject_of
+from envtool.errors import UsageError
 
 
 @click.command("gitlab")
@@ -40,6 +41,8 @@ def command(
     image = checked_base(base) if base is not None else None
     subject = subject_of(Asked(spec, no_spec, name, output, source, lock, no_lock), may_be_path=True)
     platforms = tuple(read_table("ci.toml")["gitlab"]["platforms"])
+    if not set(platforms) & set(subject.course.platforms):
+        raise UsageError("the course is not for Linux, and GitLab's runners are", hint="add linux-64 to platforms")
     recipe, found = ci_recipe(subject, pythons, platforms, platforms)
     code = deliver(gitlab(recipe, found[platforms[0]], image), Delivery(output, stdout, force, dry_run))
     if not (stdout or dry_run):

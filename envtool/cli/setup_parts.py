@@ -162,7 +162,7 @@ def _source(text: str, locked: bool, *, may_be_path: bool) -> str:
 def recipe_of(subject: Subject, python: str | None, variant: str | None) -> Recipe:
     """The recipe of an image on Linux; NoPlanError where there is no build."""
     from envtool.catalog import load
-    from envtool.setup.builds import cuda_variant
+    from envtool.setup.builds import cuda_variant, left_out
     from envtool.setup.recipe import Recipe, checked_python, is_variant, newest
 
     if variant is not None and not is_variant(variant):
@@ -184,6 +184,9 @@ def recipe_of(subject: Subject, python: str | None, variant: str | None) -> Reci
     if not is_variant(variant):
         raise UsageError(f"the course's variant {variant} can't be set up here", hint="name --variant cpu or cuda")
     _refuse_without_plan(course, subdir, version, variant, catalog)
+    why = left_out(course, (subdir, version), variant, catalog)
+    if why is not None:
+        note(f"warning: not for every GPU that [gpu] in envtool.toml promises to serve: {why}")
     gpu = variant if variant != "cpu" else cuda
     driver = catalog.driver_floor(gpu, "linux") if gpu is not None else None
     return Recipe(course, subject.spec, version, variant, subject.envtool, subject.lock, driver, cuda)

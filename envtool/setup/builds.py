@@ -54,6 +54,16 @@ def cuda_variant(course: Course, subdir: str, python: str, catalog: Catalog) -> 
     return _for_driver(course, (subdir, python, gpu), floor, catalog) if floor is not None else found
 
 
+def left_out(course: Course, place: tuple[str, str], variant: str, catalog: Catalog) -> str | None:
+    """Why a CUDA variant does not serve the weakest GPU and the oldest driver of the course; None where it does."""
+    capability, driver = course.gpu.compute_capability, course.gpu.driver
+    if variant == "cpu" or not (capability or driver):
+        return None
+    facts = ([f"driver={driver}"] if driver else []) + ([f"gpu={dotted(capability)}"] if capability else [])
+    answer = resolve(_machine(*place, catalog, *facts), course.request(accelerator="cuda", variant=variant), catalog)
+    return answer.message if isinstance(answer, NoPlan) else None
+
+
 def _for_driver(course: Course, place: tuple[str, str, str], driver: str, catalog: Catalog) -> str | None:
     subdir, python, gpu = place
     machine = _machine(subdir, python, catalog, f"driver={driver}", f"gpu={gpu}")
