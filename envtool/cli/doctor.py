@@ -56,7 +56,12 @@ def command(
     PATH. Where there is an envtool.toml, what it asks for is checked, too.
     Nothing is changed, and the network is not used. The exit code is 1 if a
     check failed, 2 if PATH is no working Python.
+
+    With --symptom the text is compared with the failures that are known, and
+    only what can confirm its likeliest causes is looked at.
     """
+    if symptom is not None:
+        _suits_a_symptom(symptom, machine, (("--smoke", smoke), ("--html", html), ("--record", record)))
     for option, file in (("--junit", junit), ("--html", html), ("--record", record)):
         if file in ("", "-"):
             raise click.UsageError(f"{option} needs the name of a file")

@@ -97,12 +97,12 @@ def _write(reading: Reading, symptom: str, *, everything: bool) -> None:
 def _reading(
     found: tuple[Candidate, ...], diagnose: Callable[[bool], Diagnosis], do_import: bool, sizes: tuple[int, int]
 ) -> Reading:
-    from envtool.checks import ALL, imports, pairs
+    from envtool.checks import ALL, imports, of_course, pairs
     from envtool.report.symptom import Judged, Outcome, Reading
 
     if not found:
         return Reading((), diagnose(do_import), *sizes)
-    checks = {check.code: check for check in ALL}
+    checks = {check.code: check for check in (*ALL, *of_course())}
     wanted: set[str] = set()
     waiting = [c.failure.check for c in found if c.failure.check in checks]
     while waiting:

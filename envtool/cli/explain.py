@@ -62,7 +62,7 @@ def command(code: str | None, as_json: bool) -> int:
         assert failure is not None
         text = render_own(failure)
     else:
-        text = render(check, page(code)) + (f"\n{render_more(failure)}" if failure else "")
+        text = render(check, page(code), render_more(failure) if failure else "")
     sys.stdout.write(style().safe(text))
     return 0
 

@@ -43,8 +43,8 @@ def page(code: str) -> Page:
     return pages()[code]
 
 
-def render(check: Check, text: Page) -> str:
-    """A page on the terminal."""
+def render(check: Check, text: Page, more: str = "") -> str:
+    """A page on the terminal; ``more`` are sections that stand before the sources."""
     sections = (
         ("What you see", text.symptom),
         ("What it means", text.cause),
@@ -53,6 +53,8 @@ def render(check: Check, text: Page) -> str:
     )
     blocks = [f"{check.code}: {check.title}"]
     blocks += [f"{head}\n{_paragraph(body)}" for head, body in sections]
+    if more:
+        blocks.append(more.rstrip("\n"))
     if text.sources:
         blocks.append("Sources\n" + "\n".join(f"  {source}" for source in text.sources))
     return "\n\n".join(blocks) + "\n"

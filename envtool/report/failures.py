@@ -52,9 +52,9 @@ def title_of(code: str) -> str:
     own = own_pages().get(code)
     if own:
         return own.title
-    from envtool.checks import every
+    from envtool.checks import ALL, of_course
 
-    return next(check.title for check in every() if check.code == code)
+    return next(check.title for check in (*ALL, *of_course()) if check.code == code)
 
 
 def command_of(code: str) -> str | None:

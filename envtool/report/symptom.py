@@ -123,7 +123,8 @@ def _candidate(number: int, one: Judged, style: Style, width: int) -> str:
 
 def _seen(one: Judged, verdict: Verdict) -> str:
     via = "" if verdict.code == one.code else f" ({verdict.code})"
-    return verdict.message.rstrip(".") + f"{via}."
+    end = "" if verdict.message.endswith((".)", "!", "?")) and not via else "."
+    return verdict.message.rstrip(".") + via + end
 
 
 def shortened(text: str, longest: int = 140) -> str:

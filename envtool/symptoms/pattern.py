@@ -68,11 +68,12 @@ def _next(segment: Segment, text: str, start: int | None) -> int | None:
 def parse(text: str) -> Pattern:
     """A pattern from its text; see data/symptoms.toml for what may stand in it."""
     parts = [part.strip(" ") for part in text.split("...")]
-    if not all(parts):
-        raise UsageError(f"symptoms.toml: the pattern {text!r} begins or ends with a gap")
+    if not all(part and part.count("{") == part.count("}") for part in parts):
+        raise UsageError(f"symptoms.toml: the pattern {text!r} begins or ends with a gap, or has one within a choice")
     segments = tuple(_segment(part, edges=True) for part in parts)
     letters = sum(len(need) for segment in segments for need in segment.needs[:1])
-    bare = tuple(_segment(part.replace(" ", ""), edges=False) for part in parts) if letters >= SHORTEST else ()
+    long = letters >= SHORTEST and "<end>" not in text  # where words end can't be seen without spaces
+    bare = tuple(_segment(part.replace(" ", ""), edges=False) for part in parts) if long else ()
     return Pattern(text, segments, bare)
 
 
@@ -108,7 +109,7 @@ def _token(token: str) -> str:
         case "<n>":
             return r"\d{1,12}"
         case "<w>":
-            return rf"\S{{0,{WORD}}}"
+            return rf"\S{{0,{WORD}}}?"
         case "<end>":
             return "(?![a-z0-9_])"
         case _:
