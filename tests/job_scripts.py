@@ -32,10 +32,10 @@ def sites(scheduler):
     return found
 
 
-def text(site="generic", scheduler="slurm", course=COURSE, **wanted):
+def text(site="generic", scheduler="slurm", course=COURSE, path=None, **wanted):
     site = load_site(site, scheduler) if isinstance(site, str) else site
     wanted = {"program": PROGRAM, **wanted}
-    return WRITERS[scheduler](job_of(course, Wanted(**wanted), site, PATHS[scheduler]))[0].text
+    return WRITERS[scheduler](job_of(course, Wanted(**wanted), site, path or PATHS[scheduler]))[0].text
 
 
 def variants(scheduler):

@@ -6,7 +6,7 @@ import re
 import subprocess
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from job_scripts import COURSE, NO_BASH, PROGRAM, SHELLCHECK, bash, bodies, room, text, variants
 
@@ -61,6 +61,7 @@ def test_a_plain_job():
         ({"array": "0-9%3"}, {"--array=0-9%3", "--output=%x-%A_%a.out"}),
         ({"time": "90"}, {"--time=01:30:00"}),
         ({"requeue": True}, {"--requeue", "--open-mode=append", "--signal=B:USR1@180"}),
+        ({"requeue": True, "time": "5"}, {"--signal=B:USR1@75"}),
         ({"directives": ("--mail-type=END",)}, {"--mail-type=END"}),
         ({"account": "def-smith", "qos": "normal", "constraint": "a100|h100"}, {"--account=def-smith", "--constraint=a100|h100"}),
     ],
@@ -233,12 +234,39 @@ def test_a_name_of_a_job_is_plain(name):
 
 
 @needs_bash
+@settings(max_examples=15)
+@given(st.lists(st.tuples(TEXTS, TEXTS, TEXTS, TEXTS), min_size=8, max_size=8))
+def test_whatever_a_course_is_called_the_job_is_the_same(rows):
+    """The same directives, as many lines that are no comment, and text that bash can read."""
+    plain = text(
+        environment="site-wheels", temporary="TMPDIR", course=Course("x", pip_packages=("x",), editable=("x",))
+    )
+    scripts = []
+    for name, package, folder, path in rows:
+        course = Course(name, pip_packages=(package,), editable=(folder,))
+        script = text(environment="site-wheels", temporary="TMPDIR", course=course, path=path or "x")
+        assert flags(script)[1:] == flags(plain)[1:] and flags(script)[0] == f"--job-name={job_name(name)}"
+        assert script.count("\n") == plain.count("\n")
+        scripts.append(script)
+    program = 'for script in "$@"; do bash -n <<<"$script" || exit; done'
+    done = subprocess.run(["bash", "-c", program, "-", *scripts], capture_output=True)
+    assert done.returncode == 0 and not done.stderr
+
+
+@needs_bash
 @pytest.mark.parametrize("environment", ["environment", "site-wheels", "module"])
 def test_hostile_names_and_packages_do_nothing(environment, tmp_path):
     hostile = "\"; touch broken; $(touch broken) `touch broken` '; touch broken"
     course = Course(hostile, packages=(), pip_packages=("x @ https://e.org/$(touch${IFS}broken)",), editable=("a'b",))
-    script = text("narval" if environment == "site-wheels" else "generic", course=course, environment=environment,
-                  program=("python", hostile), resume=hostile)  # fmt: skip
+    site = "narval" if environment == "site-wheels" else "generic"
+    script = text(
+        site,
+        course=course,
+        environment=environment,
+        program=("python", hostile),
+        resume=hostile,
+        path=f"{hostile}.sbatch",
+    )
     env = room(tmp_path, "srun", "pip", "python3", "virtualenv", "scontrol")
     (tmp_path / "stubs/python3").write_text("#!/bin/bash\necho torch==2.9\n")
     (tmp_path / "job.sh").write_text(script)

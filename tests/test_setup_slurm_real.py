@@ -252,7 +252,7 @@ time.sleep(300)
 def test_at_the_time_limit_a_job_goes_back_into_the_queue_and_goes_on(slurm, tmp_path):
     (tmp_path / "long.py").write_text(LONG)
     job = write(stubs(tmp_path), requeue=True, resume="last.ckpt", program=("python", "long.py"), time="1")
-    job.write_text(job.read_text().replace("USR1@180", "USR1@50"))  # Slurm looks at the limits twice a minute
+    assert "--signal=B:USR1@20" in job.read_text()  # and Slurm looks at the limits twice a minute
     number = slurm.submit(job)
     end = time.monotonic() + 90
     while slurm.states(number) != {"PENDING"} or slurm.facts(number)["Restarts"] == "0":

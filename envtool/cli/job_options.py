@@ -156,6 +156,8 @@ def _tell(job: Job, text: str, how: Delivery) -> None:
         print(f"{len(open_lines)} value{'s' if len(open_lines) > 1 else ''} only you know:", file=sys.stderr)
         for number, line in open_lines:
             print(f"  line {number}: {line}", file=sys.stderr)
+    if job.wanted.requeue and not job.wanted.resume:
+        print("note: without --resume FILE the program must find its checkpoint itself", file=sys.stderr)
     if job.distributed:
         print("note: several processes run the program; it must use torch.distributed", file=sys.stderr)
     if not how.stdout and not how.dry_run:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from envtool.setup.files import SetupFile
 from envtool.setup.job import Job
 from envtool.setup.job_body import VERIFY, Dialect, body
-from envtool.setup.sites import CHANGE_ME
+from envtool.setup.sites import CHANGE_ME, seconds_of
 from envtool.shell import quoted
 
 EACH_NODE = "srun --nodes={nodes} --ntasks={nodes} --ntasks-per-node=1"
-LEAD = 180  # seconds before the limit; Slurm may be a minute late
+LEAD = 180  # seconds before the limit, where it isn't a short one; Slurm may be a minute late or early
 
 
 def dialect(job: Job) -> Dialect:
@@ -102,6 +102,11 @@ def account_comment(job: Job) -> list[str]:
     return [f"# the account: {job.site.account_form}"] if job.account == CHANGE_ME and job.site.account_form else []
 
 
+def _lead(job: Job) -> int:
+    """Seconds before the limit: of a short job a quarter, or it would be told to end when it begins."""
+    return min(LEAD, max(20, seconds_of(job.time) // 4))
+
+
 def _directives(job: Job) -> list[str]:
     wanted = job.wanted
     logs = f"{job.site.places_logs}/" if job.site.places_logs else ""
@@ -119,7 +124,7 @@ def _directives(job: Job) -> list[str]:
         f"--time={job.time}",
         wanted.array and f"--array={wanted.array}",
         f"--output={logs}{'%x-%A_%a.out' if wanted.array else '%x-%j.out'}",
-        *(["--requeue", "--open-mode=append", f"--signal=B:USR1@{LEAD}"] if wanted.requeue else []),
+        *(["--requeue", "--open-mode=append", f"--signal=B:USR1@{_lead(job)}"] if wanted.requeue else []),
         *job.directives,
     ]
     lines: list[str] = []
