@@ -72,6 +72,26 @@ def test_the_machine_is_believed_before_the_message(envtool):
     assert code == 1 and "1  driver-too-old-for-wheel" in out
 
 
+@pytest.mark.parametrize(
+    ("machine", "text", "code"),
+    [
+        ("slurm-without-gres", "RuntimeError: No CUDA GPUs are available", "slurm-no-gres"),
+        ("h100-mig-empty", "RuntimeError: No CUDA GPUs are available", "mig-no-instances"),
+        ("docker-without-gpus", "RuntimeError: No CUDA GPUs are available", "container-without-gpus"),
+        ("wsl2-library-path", "Found no NVIDIA driver on your system", "wsl-lib-path"),
+        ("amd-cpu-torch", "Found no NVIDIA driver on your system", "rocm-wheel-missing"),
+        ("optimus-nouveau", "NVIDIA-SMI has failed because it couldn't communicate", "nouveau-loaded"),
+        ("windows-rtx4060", ">>> torch.cuda.is_available()\nFalse", "cpu-wheel-on-gpu-box"),
+        ("rtx5090-torch-2.6", "no kernel image is available for execution on the device", "sm-not-in-wheel"),
+        ("server-8xv100-cu130", "no kernel image is available for execution on the device", "gpu-dropped"),
+    ],
+)
+def test_the_machine_tells_which_of_many_causes_it_is(envtool, machine, text, code):
+    status, out, _ = envtool(*on(machine, text))
+    assert f"\n1  {code}" in out and out.count("confirmed here") == 1
+    assert status in (0, 1)
+
+
 def test_a_cause_that_is_not_here(envtool):
     code, out, _ = envtool(*on("server-8xv100", NMS))
     assert code == 0

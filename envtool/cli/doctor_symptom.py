@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from envtool.symptoms import Candidate
 
 CHUNK = 64 * 1024
-LOOKED_AT = 6  # candidates whose checks are run
 SHOWN = 3
 
 
@@ -63,8 +62,9 @@ def run(
     text = reduced(read(symptom))
     if not text.text.strip():
         raise UsageError("there is no text to look up", hint='envtool doctor --symptom "the last lines of the error"')
-    found = candidates(normal(text.text))[:LOOKED_AT]
-    reading = _reading(found, diagnose, do_import, (text.total, len(text.text)))
+    words = normal(text.text)
+    likely, found = candidates(words), candidates(words, faint=True)
+    reading = _reading(found, len(likely), diagnose, do_import, (text.total, len(text.text)))
     if as_json:
         from envtool.report.json import dumps
         from envtool.report.symptom import to_json
@@ -95,8 +95,13 @@ def _write(reading: Reading, symptom: str, *, everything: bool) -> None:
 
 
 def _reading(
-    found: tuple[Candidate, ...], diagnose: Callable[[bool], Diagnosis], do_import: bool, sizes: tuple[int, int]
+    found: tuple[Candidate, ...],
+    likely: int,
+    diagnose: Callable[[bool], Diagnosis],
+    do_import: bool,
+    sizes: tuple[int, int],
 ) -> Reading:
+    """What the checks of all candidates say; those behind the first ``likely`` are told only where they are true."""
     from envtool.checks import ALL, imports, of_course, pairs
     from envtool.report.symptom import Judged, Outcome, Reading
 
@@ -112,8 +117,12 @@ def _reading(
             waiting += checks[code].needs
     needs_import = any(check.code in wanted for check in (*imports.CHECKS, *pairs.CHECKS))
     diagnosis = diagnose(do_import and needs_import)
-    diagnosis = replace(diagnosis, verdicts=tuple(v for v in diagnosis.verdicts if v.code in wanted))
-    by_code = {verdict.code: verdict for verdict in diagnosis.verdicts}
+    by_code = {verdict.code: verdict for verdict in diagnosis.verdicts if verdict.code in wanted}
     judged = [Judged(c, by_code.get(c.failure.check or "")) for c in found]
-    judged.sort(key=lambda one: one.outcome is not Outcome.CONFIRMED)  # the sort is stable: the rest keeps its order
-    return Reading(tuple(judged[:SHOWN]), diagnosis, *sizes)
+    # A check that serves another failure as well proves that one only where the text speaks of it, too.
+    likeliest = judged[:likely]
+    true = [
+        o for o in judged if o.outcome is Outcome.CONFIRMED and (o.candidate.failure.check == o.code or o in likeliest)
+    ]
+    shown = true + [one for one in likeliest if one not in true]
+    return Reading(tuple(shown[:SHOWN]), replace(diagnosis, verdicts=tuple(by_code.values())), *sizes)

@@ -27,11 +27,14 @@ class Candidate(Fact):
     matched: tuple[str, ...]
 
 
-def candidates(text: Normal) -> tuple[Candidate, ...]:
-    """The failures that the text speaks of, best first; of two equals, the one with the longer words."""
+def candidates(text: Normal, *, faint: bool = False) -> tuple[Candidate, ...]:
+    """The failures that the text speaks of, best first; of two equals, the one with the longer words.
+
+    ``faint`` keeps those that are far behind the best: no answer by themselves, but a check may find them true.
+    """
     found = [candidate for failure in failures().values() if (candidate := _judged(failure, text))]
     found.sort(key=lambda candidate: (-candidate.score, -max(map(len, candidate.matched))))
-    return tuple(candidate for candidate in found if candidate.score > found[0].score - BEHIND)
+    return tuple(candidate for candidate in found if faint or candidate.score > found[0].score - BEHIND)
 
 
 def _judged(failure: Failure, text: Normal) -> Candidate | None:
