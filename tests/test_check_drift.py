@@ -17,6 +17,7 @@ import pytest
 from install_room import BASE, HAS_UV, ROOT, clean
 from interpreters import interpreters
 from loopback_wheels import SMALL, Index, Wheel
+from templates_rendered import PROJECT
 
 from envtool.install.place import python_in
 from envtool.install.uv import find_uv
@@ -95,12 +96,16 @@ def index():
 
 @pytest.fixture(scope="module")
 def whole(index, tmp_path_factory):
-    """The project, locked by uv for the CPU, and installed from the lock as a user would."""
+    """A project of `envtool init`, locked by uv for the CPU, and installed from the lock as a user would."""
+    pytest.importorskip("cookiecutter")
+    from envtool.scaffold.make import make
+    from envtool.scaffold.templates import questions
+
     folder = tmp_path_factory.mktemp("drift") / "course"
-    folder.mkdir()
+    answers = {question.key: question.default for question in questions("project")}
+    make("project", {**PROJECT, "project": "course", "package": "course", **answers}, str(folder))
     place = Place(folder, index)
-    (folder / "envtool.toml").write_text(SPEC)
-    (folder / "train.py").write_text('DEVICE = "cpu"\n')
+    (folder / "envtool.toml").write_text(SPEC)  # of the generated one's packages, the index here has few
     (folder / "wanted.in").write_text(
         f"torch=={TORCH}+cpu\ntorchvision==0.29.1+cpu\nnumpy==2.1.0\nfilelock==3.18.0\ntyping-extensions\npip\n"
     )
@@ -225,7 +230,8 @@ def test_an_edited_lockfile(place):
 
 
 def test_a_second_device_line(place):
-    (place.folder / "train.py").write_text('DEVICE = "cpu"\nmodel = net.to("cuda")\n')
+    train = place.folder / "src" / "course" / "train.py"
+    train.write_text(train.read_text() + 'model = net.to("cuda")\n')
     assert set(place.failures("--max-devices", "1")) == {"device-lines"}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from dataclasses import replace
 from xml.etree import ElementTree
 
@@ -356,3 +357,64 @@ def test_warnings_that_count_are_said_to(capsys):
     text = render(report(replace(GOOD, edited=Unknown("x")), "warn"), Style())
     assert "Nothing failed; with --fail-on warn that is not enough." in text
     assert "not enough" not in render(report(replace(GOOD, edited=Unknown("x"))), Style())
+
+
+def written(folder, kind):
+    """One lockfile of envtool's own in a form, for two packages of conda and one of pip."""
+    from conda_lockfiles import lockfile, write
+
+    from envtool.lock.model import LockedPackage, LockedWheel
+
+    base = "https://conda.anaconda.org/conda-forge/linux-64"
+    rows = (
+        ("numpy", "2.1.0", "py312_0", 0),
+        ("python", "3.12.4", "h0_0_cpython", 0),
+        ("pytorch", "2.14.1", "cpu_generic_1", 1),
+    )
+    packages = [
+        LockedPackage(n, v, b, number, "linux-64", f"{base}/{n}-{v}-{b}.conda", "1" * 32, "a" * 64, 1, ())
+        for n, v, b, number in rows
+    ]
+    wheel = LockedWheel("tqdm", "4.67.0", "https://example.org/tqdm-4.67.0-py3-none-any.whl", "b" * 64)
+    return write(folder, lockfile(packages, subdir="linux-64", wheels=(wheel,)), kind)
+
+
+@pytest.mark.parametrize("kind", ["explicit", "v1", "pixi"])
+def test_each_form_of_a_lockfile_gives_the_same_pins(kind, folder):
+    pytest.importorskip("rattler", reason="py-rattler is not installed")
+    from envtool.cli.check_lock import Here, candidates
+
+    (locked,) = candidates(written(folder, kind), Here(CONDA, "linux-64", "3.12.4", {}))
+    assert [(p.name, p.version, p.build, p.manager) for p in locked.pins] == [
+        ("numpy", "2.1.0", "py312_0", CONDA), ("python", "3.12.4", "h0_0_cpython", CONDA),
+        ("pytorch", "2.14.1", "cpu_generic_1", CONDA), ("tqdm", "4.67.0", "", PIP),
+    ]  # fmt: skip
+    assert "md5:" + "1" * 32 in locked.pins[0].hashes and locked.pins[3].hashes == (OTHER,)
+    assert (locked.variant, locked.subdir, locked.python) == ("cpu", "linux-64", "==3.12.*")
+    assert candidates(locked.path, Here(CONDA, "osx-arm64", "3.12.4", {})) == ()
+
+
+def test_without_py_rattler_what_can_not_be_told_is_not_called_good(folder, monkeypatch, capsys):
+    pytest.importorskip("rattler", reason="py-rattler is not installed")
+    (folder / "lockfiles").mkdir()
+    written(folder / "lockfiles", "pixi")
+    (folder / "envtool.toml").write_text(TOML)
+    monkeypatch.setitem(sys.modules, "envtool.lock.files", None)  # what imports it, directly or not, fails as it would
+    code = main(["check", "--files-only", "--json"])
+    document = json.loads(capsys.readouterr().out)
+    found = {v["code"]: v for v in document["verdicts"]}
+    assert (
+        found["lock-edited"]["status"] == "unknown" and 'pip install "envtool[lock]"' in found["lock-edited"]["message"]
+    )
+    assert found["lock-stale"]["status"] == "fail" and code == 1  # that needs no more than the comments
+
+
+def test_a_pixi_lock_without_py_rattler_is_a_tool_that_is_missing(folder, monkeypatch):
+    from envtool.cli.check_pins import of_conda
+    from envtool.errors import ToolError
+
+    (folder / "pixi.lock").write_text("version: 6\nenvironments:\n  default: {}\n")
+    monkeypatch.setitem(sys.modules, "rattler", None)
+    with pytest.raises(ToolError) as caught:
+        of_conda("pixi.lock", "pixi.lock", "linux-64")
+    assert "needs py-rattler" in caught.value.message

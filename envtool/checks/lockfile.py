@@ -12,7 +12,7 @@ from envtool.course import Course
 from envtool.course.belongings import plain_name
 from envtool.drift import CONDA, Drift, Locked, Pin
 from envtool.drift.compare import normalised
-from envtool.machine import Absent, Found, Unknown
+from envtool.machine import NOT_ASKED, Absent, Found, Reading, Unknown
 from envtool.spec import allows
 from envtool.verdicts import Verdict, failed, passed, skipped, unknown
 from envtool.versions import public
@@ -52,7 +52,7 @@ def _usable(evidence: Evidence, kind: str, word: str) -> Verdict:
 def lockfile_is_fresh(evidence: Evidence) -> Verdict:
     """By the request that envtool writes into its lockfiles; any other one by what is in it."""
     drift, course = evidence.drift, evidence.course
-    if drift is None or (drift.locked is None and not isinstance(drift.stale, Found)):
+    if drift is None or (drift.locked is None and _untold(drift.stale)):
         return skipped(NO_LOCK)
     if course is None:
         return skipped("there is no envtool.toml that it could be held against")
@@ -71,6 +71,11 @@ def lockfile_is_fresh(evidence: Evidence) -> Verdict:
             return passed("it holds what the spec asks for")
         case Unknown(reason):
             return unknown(f"whether the lockfile is what the spec says could not be told: {reason}")
+
+
+def _untold(reading: Reading[tuple[str, ...]]) -> bool:
+    """Was nothing asked, or is there nothing that could tell?"""
+    return isinstance(reading, Absent) or reading == NOT_ASKED
 
 
 def _ours(drift: Drift) -> bool:
@@ -124,7 +129,7 @@ def _asked(evidence: Evidence, course: Course, locked: Locked) -> Iterator[tuple
 def lockfile_is_as_written(evidence: Evidence) -> Verdict:
     """envtool's lockfiles can be made again from pixi.lock; of any other, each address must be of that version."""
     drift = evidence.drift
-    if drift is None or (drift.locked is None and not isinstance(drift.edited, Found)):
+    if drift is None or (drift.locked is None and _untold(drift.edited)):
         return skipped(NO_LOCK)
     odd = tuple(contradictions(drift.locked)) if drift.locked else ()
     changes = (drift.edited.value if isinstance(drift.edited, Found) else ()) + odd
