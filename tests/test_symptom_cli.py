@@ -16,7 +16,7 @@ from referencing import Registry, Resource
 from envtool.cli.app import main
 from envtool.data import FOLDER
 from envtool.report.failures import own_pages
-from envtool.report.symptom import Judged, Outcome, Reading, render, to_json
+from envtool.report.symptom import Answer, Judged, Outcome, render, to_json
 from envtool.report.text import Style
 from envtool.symptoms import Candidate, failures
 from envtool.verdicts import Status, failed, passed, skipped, unknown, warned
@@ -127,7 +127,7 @@ def test_a_log_on_standard_input(envtool):
     log = b"\x00\xff\x1b[2J\n" + NMS.encode() + b"\n" * 100 + b"epoch 1\n" * 90_000
     code, out, err = envtool(*on("laptop-cpu", "-"), stdin=log)
     assert code == 0 and err == ""
-    assert "torchvision-mismatch" in out and "characters, the beginning, the end" in " ".join(out.split())
+    assert "torchvision-mismatch" in out and "characters the beginning, the end" in " ".join(out.split())
 
 
 # ── what a script sees ───────────────────────────────────────────────────────────────────────────
@@ -195,7 +195,7 @@ def test_what_can_not_be_asked(envtool, arguments, words):
 # ── every failure on the screen ──────────────────────────────────────────────────────────────────
 
 
-def readings():
+def answers():
     from test_report_html import mismatch
 
     diagnosis = mismatch()
@@ -204,25 +204,25 @@ def readings():
     for number, failure in enumerate(failures().values()):
         verdict = (*verdicts, *others)[number % 6]
         one = Judged(Candidate(failure, 6.0, ("the words\x1b[31m of it " * (number % 9 + 1),)), verdict)
-        yield one, Reading((one,), diagnosis, 10, 10)
+        yield one, Answer((one,), diagnosis, 10, 10)
 
 
 def test_every_failure_fits_the_screen():
-    for number, (one, reading) in enumerate(readings()):
+    for number, (one, answer) in enumerate(answers()):
         for style in (Style(), Style(width=40, unicode=False), Style(colour=True)):
-            text = render(reading, style)
+            text = render(answer, style)
             assert one.code in text and "\x1b[31m of" not in text
             assert style.unicode or text.isascii(), one.code
             plain = text if not style.colour else ""
-            step = reading.next_step
+            step = answer.next_step
             for line in plain.splitlines():
                 assert len(line) <= 80 or (step and line == step.text), line
         if number % 20 == 0:
-            document(json.dumps(to_json(reading)))
+            document(json.dumps(to_json(answer)))
 
 
 def test_three_way_truth():
-    told = {one.verdict.status if one.verdict else None: one.outcome for one, _ in readings()}
+    told = {one.verdict.status if one.verdict else None: one.outcome for one, _ in answers()}
     assert told == {
         None: Outcome.UNSEEN,
         Status.FAIL: Outcome.CONFIRMED,

@@ -13,7 +13,7 @@ from envtool.errors import EXIT_FAILED, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
     from envtool.diagnosis import Diagnosis
-    from envtool.report.symptom import Reading
+    from envtool.report.symptom import Answer
     from envtool.symptoms import Candidate
 
 CHUNK = 64 * 1024
@@ -64,24 +64,24 @@ def run(
         raise UsageError("there is no text to look up", hint='envtool doctor --symptom "the last lines of the error"')
     words = normal(text.text)
     likely, found = candidates(words), candidates(words, faint=True)
-    reading = _reading(found, len(likely), diagnose, do_import, (text.total, len(text.text)))
+    answer = _answer(found, len(likely), diagnose, do_import, (text.total, len(text.text)))
     if as_json:
         from envtool.report.json import dumps
         from envtool.report.symptom import to_json
 
-        sys.stdout.write(dumps(to_json(reading)))
+        sys.stdout.write(dumps(to_json(answer)))
     else:
-        _write(reading, symptom, everything=everything)
-    return (EXIT_FAILED if reading.diagnosis.status.value == "fail" else EXIT_OK), reading.diagnosis
+        _write(answer, symptom, everything=everything)
+    return (EXIT_FAILED if answer.diagnosis.status.value == "fail" else EXIT_OK), answer.diagnosis
 
 
-def _write(reading: Reading, symptom: str, *, everything: bool) -> None:
+def _write(answer: Answer, symptom: str, *, everything: bool) -> None:
     from envtool.cli.terminal import style
 
-    if reading.judged:
+    if answer.judged:
         from envtool.report.symptom import render
 
-        sys.stdout.write(render(reading, style()))
+        sys.stdout.write(render(answer, style()))
         return
     from envtool.report.text import render as render_all
 
@@ -91,22 +91,22 @@ def _write(reading: Reading, symptom: str, *, everything: bool) -> None:
 
         if os.path.isfile(symptom):
             click.echo(f"To look into the file: envtool doctor --symptom @{symptom}", err=True)
-    sys.stdout.write(render_all(reading.diagnosis, style(), everything=everything))
+    sys.stdout.write(render_all(answer.diagnosis, style(), everything=everything))
 
 
-def _reading(
+def _answer(
     found: tuple[Candidate, ...],
     likely: int,
     diagnose: Callable[[bool], Diagnosis],
     do_import: bool,
     sizes: tuple[int, int],
-) -> Reading:
+) -> Answer:
     """What the checks of all candidates say; those behind the first ``likely`` are told only where they are true."""
     from envtool.checks import ALL, imports, of_course, pairs
-    from envtool.report.symptom import Judged, Outcome, Reading
+    from envtool.report.symptom import Answer, Judged, Outcome
 
     if not found:
-        return Reading((), diagnose(do_import), *sizes)
+        return Answer((), diagnose(do_import), *sizes)
     checks = {check.code: check for check in (*ALL, *of_course())}
     wanted: set[str] = set()
     waiting = [c.failure.check for c in found if c.failure.check in checks]
@@ -125,4 +125,4 @@ def _reading(
         o for o in judged if o.outcome is Outcome.CONFIRMED and (o.candidate.failure.check == o.code or o in likeliest)
     ]
     shown = true + [one for one in likeliest if one not in true]
-    return Reading(tuple(shown[:SHOWN]), replace(diagnosis, verdicts=tuple(by_code.values())), *sizes)
+    return Answer(tuple(shown[:SHOWN]), replace(diagnosis, verdicts=tuple(by_code.values())), *sizes)

@@ -55,7 +55,7 @@ class Judged(Fact):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Reading(Fact):
+class Answer(Fact):
     """The candidates to show, best first, and the diagnosis: of their checks alone, or of all where there is none."""
 
     judged: tuple[Judged, ...]
@@ -88,20 +88,20 @@ class Reading(Fact):
         return NextStep(command or page_of(first.code).mend, command is not None, first.code)
 
 
-def render(reading: Reading, style: Style) -> str:
+def render(answer: Answer, style: Style) -> str:
     """The whole screen, ending in the one next step."""
     width = min(max(style.width, 40), WIDEST)
-    blocks = [hanging("", _head(reading), width)]
-    blocks += [_candidate(number, one, style, width) for number, one in enumerate(reading.judged, 1)]
-    blocks.append(_next_step(reading, style, width))
+    blocks = [hanging("", _head(answer), width)]
+    blocks += [_candidate(number, one, style, width) for number, one in enumerate(answer.judged, 1)]
+    blocks.append(_next_step(answer, style, width))
     return style.safe("\n\n".join(block for block in blocks if block) + "\n")
 
 
-def _head(reading: Reading) -> str:
-    count = len(reading.judged)
+def _head(answer: Answer) -> str:
+    count = len(answer.judged)
     head = "This text has one known cause:" if count == 1 else f"This text has {count} known causes, likeliest first:"
-    if reading.looked_at < reading.total:
-        head += f" (of {reading.total} characters, the beginning, the end and lines about errors were read)"
+    if answer.looked_at < answer.total:
+        head = f"Of {answer.total} characters the beginning, the end and lines about trouble were read. {head}"
     return head
 
 
@@ -133,13 +133,13 @@ def shortened(text: str, longest: int = 140) -> str:
     return text if len(text) <= longest else f"{text[: longest // 2]} … {text[-longest // 2 + 3 :]}"
 
 
-def _next_step(reading: Reading, style: Style, width: int) -> str:
-    step = reading.next_step
+def _next_step(answer: Answer, style: Style, width: int) -> str:
+    step = answer.next_step
     if step is None:
         return ""
-    one = next((one for one in reading.judged if one.code == step.code), None)
-    if one is None and reading.judged and reading.judged[0].verdict is not None:
-        one = next((o for o in reading.judged if o.verdict is not None and o.verdict.code == step.code), None)
+    one = next((one for one in answer.judged if one.code == step.code), None)
+    if one is None and answer.judged and answer.judged[0].verdict is not None:
+        one = next((o for o in answer.judged if o.verdict is not None and o.verdict.code == step.code), None)
     code = one.code if one else step.code
     who = f"for {WHO[one.candidate.failure.who]}; " if one and one.candidate.failure.who != "nobody" else ""
     why = f"({who}more: {style.program} explain {code})"
@@ -150,17 +150,17 @@ def _next_step(reading: Reading, style: Style, width: int) -> str:
     return lead + hanging("", f"Next {why}:", width) + "\n\n" + hanging("", step.text, width)
 
 
-def to_json(reading: Reading) -> dict[str, Json]:
+def to_json(answer: Answer) -> dict[str, Json]:
     """The doctor document, with what the text speaks of under ``symptom``."""
-    step = reading.next_step
-    return doctor_to_json(reading.diagnosis) | {
-        "status": reading.status.value,
+    step = answer.next_step
+    return doctor_to_json(answer.diagnosis) | {
+        "status": answer.status.value,
         "next_step": step.text if step else None,
         "next_step_code": step.code if step else None,
         "symptom": {
-            "characters": reading.total,
-            "looked_at": reading.looked_at,
-            "candidates": [_candidate_to_json(one) for one in reading.judged],
+            "characters": answer.total,
+            "looked_at": answer.looked_at,
+            "candidates": [_candidate_to_json(one) for one in answer.judged],
         },
     }
 
