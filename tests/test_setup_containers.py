@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -139,7 +140,25 @@ def test_nothing_demands_a_gpu_and_no_secret_goes_in():
     assert "NVIDIA_VISIBLE_DEVICES" not in file.text and "--device cpu" in file.text and "nvidia/cuda" not in file.text
     runs = [rest for word, rest in instructions(file.text) if word == "RUN" and "install " in rest and "venv" in rest]
     assert all("type=secret,id=pip.conf" in rest for rest in runs) and len(runs) == 2
-    assert {".git", ".venv", "**/.env", "**/.netrc", "**/*.pem", "**/pip.conf"} <= set(ignored.text.split("\n"))
+    assert {".git", "**/.venv", "**/.env", "**/.netrc", "**/*.pem", "**/pip.conf"} <= set(ignored.text.split("\n"))
+
+
+def test_a_lockfile_is_installed_as_it_is_locked(tmp_path, monkeypatch):
+    (tmp_path / "lockfiles").mkdir()
+    (tmp_path / "lockfiles/pixi.lock").write_text("version: 6\n")
+    done = written(tmp_path, monkeypatch, "docker", "--variant", "cuda", spec=f'{SPEC}[pip]\neditable = ["."]\n')
+    assert done.exit_code == 0 and "using lockfiles/pixi.lock" in done.output
+    found = instructions((tmp_path / "Dockerfile").read_text())
+    copies = [rest for word, rest in found if word == "COPY"]
+    assert copies == [
+        "--chown=1000:1000 envtool.toml ./", "--chown=1000:1000 lockfiles/pixi.lock ./lockfiles/", "--chown=1000:1000 . .",
+    ]  # fmt: skip
+    (line,) = [rest for _, rest in found if "envtool install" in rest]
+    assert '--lock lockfiles/pixi.lock --variant "$VARIANT" --into' in line and "index" not in line
+    assert ("ARG", "VARIANT=cuda") in found and ("ARG", 'ENVTOOL="envtool[install,lock]"') in found
+    assert any("--no-deps --editable ./." in rest for _, rest in found)
+    done = written(tmp_path, monkeypatch, "docker", "--no-lock", "--stdout")
+    assert "pixi.lock" not in done.output
 
 
 def hadolint() -> str | None:
@@ -183,6 +202,22 @@ def test_the_sections_are_shell(section):
         assert "envtool[install]<2" in shlex.split("\n".join(found["post"]))
 
 
+@settings(max_examples=12, deadline=None)
+@given(recipes)
+def test_another_parser_reads_the_same(recipe):
+    parsers = pytest.importorskip("spython.main.parse.parsers", reason="there is no spython")
+    text = apptainer(recipe)[0].text
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "apptainer.def")
+        path.write_text(text, encoding="utf-8")
+        (theirs,) = parsers.SingularityParser(str(path)).parse().values()
+    _, ours = sections(text)
+    assert theirs.fromHeader == "python:3.12-slim"
+    steps = [line.strip() for line in theirs.install if line.strip()]
+    assert steps[: len(ours["post"])] == ours["post"]
+    assert any(ours["test"][-1] in step for step in steps[len(ours["post"]) :]), "what it makes of %test"
+
+
 # ── development container ────────────────────────────────────────────────────────────────────────
 
 
@@ -210,6 +245,18 @@ def test_a_gpu_is_used_where_there_is_one_and_the_course_wants_it(words, gpu, va
     assert ("hostRequirements" in document) == gpu
     found = re.search(r"--variant (\S+)", document["updateContentCommand"])
     assert (found[1] if found else None) == variant
+
+
+KEYS = {"name": str, "image": str, "hostRequirements": dict, "remoteUser": str, "runArgs": list, "remoteEnv": dict,
+        "onCreateCommand": str, "updateContentCommand": str, "postCreateCommand": str, "customizations": dict}  # fmt: skip
+
+
+def test_the_keys_are_those_of_the_specification(tmp_path, monkeypatch):
+    """Each as https://containers.dev/implementors/json_reference has it; another would be ignored in silence."""
+    assert written(tmp_path, monkeypatch, "devcontainer").exit_code == 0
+    document = json.loads((tmp_path / ".devcontainer/devcontainer.json").read_text())
+    assert {key: type(value) for key, value in document.items()} == KEYS
+    assert all(type(word) is str for word in [*document["runArgs"], *document["remoteEnv"].values()])
 
 
 # ── the course ───────────────────────────────────────────────────────────────────────────────────

@@ -15,12 +15,14 @@ CACHE = "/var/cache/envtool"
 
 _IGNORED = """\
 # What is made anew, or is nobody else's business, and so stays out of the image. Written by `envtool setup docker`.
+Dockerfile
+.dockerignore
 .git
-.venv
-.conda
-.envtool
-.cache
-runs
+**/.venv
+**/.conda
+**/.envtool
+**/.cache
+**/runs
 **/__pycache__
 **/.ipynb_checkpoints
 **/.pytest_cache
