@@ -371,6 +371,36 @@ def test_a_program_of_ones_own_and_the_list_of_sites(tmp_path, monkeypatch, caps
     assert "--site roihu" in capsys.readouterr().err
 
 
+def test_a_lockfile_is_what_is_installed(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    spec = 'name = "cats"\nvariants = ["cpu", "cuda"]\n[pip]\neditable = ["."]\n'
+    (tmp_path / "envtool.toml").write_text(spec)
+    (tmp_path / "lockfiles").mkdir()
+    (tmp_path / "lockfiles/pixi.lock").write_text("")
+    assert main(["setup", "slurm", "--stdout"]) == 0
+    out, err = capsys.readouterr()
+    assert 'envtool" install --lock lockfiles/pixi.lock --no-smoke --into "$VENV" --variant cuda\n' in out
+    assert (
+        "'envtool[install,lock]'" in out and "for folder in ./src .; do" in out and "using lockfiles/pixi.lock" in err
+    )
+    assert main(["setup", "slurm", "--stdout", "--no-lock"]) == 0
+    assert "--lock" not in capsys.readouterr().out
+    assert main(["setup", "slurm", "--stdout", "--site", "narval"]) == 0
+    assert "--lock" not in capsys.readouterr().out, "this site has packages of its own"
+    assert main(["setup", "slurm", "--stdout", "--lock", "none.lock"]) == 2
+    (tmp_path / "envtool.toml").write_text(spec.replace(', "cuda"', ""))
+    assert main(["setup", "slurm", "--stdout"]) == 2
+    assert "locked for the CPU alone" in capsys.readouterr().err
+    assignment = tmp_path / "one"
+    assignment.mkdir()
+    (assignment / "envtool.toml").write_text('name = "one"\n')
+    (tmp_path / "start.py").write_text("")
+    monkeypatch.chdir(assignment)
+    assert main(["setup", "slurm", "--stdout"]) == 0
+    out = capsys.readouterr().out
+    assert "--lock ../lockfiles/pixi.lock" in out and "VENV=../.venv" in out and "TOOLS=../.envtool" in out
+
+
 def test_two_clusters_in_one_course_must_be_told_apart(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "envtool.toml").write_text('name = "cats"\nruns-on = ["cluster:mila", "cluster:rorqual"]\n')

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from envtool.cli.setup import Delivery, course_of, deliver, target_options
+from envtool.cli.setup_parts import LOCKFILE, lock_options
 from envtool.errors import EXIT_FAILED, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
+    from envtool.cli.spec_option import Spec
     from envtool.course import Course
     from envtool.setup.files import SetupFile
     from envtool.setup.job import Job, Wanted
@@ -56,7 +58,7 @@ def job_options(function: F) -> F:
         ),
     )):  # fmt: skip
         function = option(function)
-    return target_options(function)
+    return target_options(lock_options(function))
 
 
 def run_job(scheduler: str, path: str, write: Callable[[Job], tuple[SetupFile, ...]], options: dict[str, Any]) -> int:
@@ -71,7 +73,8 @@ def run_job(scheduler: str, path: str, write: Callable[[Job], tuple[SetupFile, .
         return _verify(verify, scheduler, name, options.get("version"))
     course, found = course_of(spec, no_spec, course_name)
     site = _site(name, course, scheduler)
-    wanted = _wanted(options, found is not None)
+    lock = _lockfile(options.pop("lock"), options.pop("no_lock"), found)
+    wanted = _wanted({**options, "lock": lock}, found is not None)
     from envtool.setup.job import job_of
 
     job = job_of(course, wanted, site, _path(path, how.output))
@@ -140,10 +143,30 @@ def _with_checkpoint(program: tuple[str, ...], file: str, array: bool) -> tuple[
     return program, "runs/model.pt"
 
 
+def _lockfile(named: str | None, no_lock: bool, found: Spec | None) -> str | None:
+    """The lockfile to install: the one that is named, else the one beside the spec, or the course's."""
+    if named is not None and no_lock:
+        raise click.UsageError("--lock and --no-lock can't be used together")
+    if named is not None and not os.path.isfile(named):
+        raise UsageError(f"--lock {named}: there is no such file", hint="run `envtool lock`, which makes one")
+    if named is not None or no_lock or found is None:
+        return named
+    for folder in (os.path.dirname(found.path), *([".."] if _in_a_course() else [])):
+        path = os.path.relpath(os.path.join(folder, *LOCKFILE.split("/"))).replace(os.sep, "/")
+        if os.path.isfile(path):
+            print(f"using {path}", file=sys.stderr)
+            return path
+    return None
+
+
 def _default_venv() -> str:
+    return "../.venv" if _in_a_course() else ".venv"
+
+
+def _in_a_course() -> bool:
+    """Is this an assignment, whose environment is the course's?"""
     above = os.path.dirname(os.getcwd())
-    in_a_course = all(os.path.isfile(os.path.join(above, name)) for name in ("start.py", "envtool.toml"))
-    return "../.venv" if in_a_course else ".venv"
+    return all(os.path.isfile(os.path.join(above, name)) for name in ("start.py", "envtool.toml"))
 
 
 def _tell(job: Job, text: str, how: Delivery) -> None:

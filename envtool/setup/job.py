@@ -48,6 +48,7 @@ class Wanted(Fact):
     program: tuple[str, ...] = ()
     resume: str | None = None  # the program goes on with --resume where this file exists
     spec: bool = False  # is there an envtool.toml to install by?
+    lock: str | None = None  # the lockfile to install, in place of the spec's newest
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -73,6 +74,7 @@ class Job(Fact):
     environment: str
     temporary: str
     variant: str
+    lock: str
     requirements: tuple[str, ...]
     editable: tuple[str, ...]
 
@@ -109,6 +111,7 @@ def job_of(course: Course, wanted: Wanted, site: Site, path: str) -> Job:
             f"--environment {kind} makes the environment on the node, and no folder of {site.name} is known for that",
             hint="name the variable that holds it, as in --temporary TMPDIR",
         )
+    lock = (wanted.lock or "") if kind == "environment" else ""
     return Job(
         name=job_name(course.name), path=path, site=site, wanted=wanted, gpu_type=wanted.gpu_type or site.gpu_type,
         cores=wanted.cores or site.share_cores, memory=memory, time=_clock(wanted.time or site.time_default),
@@ -118,7 +121,8 @@ def job_of(course: Course, wanted: Wanted, site: Site, path: str) -> Job:
         directives=(*site.extra_directives, *wanted.directives), modules=wanted.modules or site.modules_load,
         launcher=wanted.launcher or _launcher(wanted, site),
         version=version_of(wanted.version), environment=kind, temporary=temporary,
-        variant=wanted.variant or _variant(course) or site.python_variant,
+        variant=_locked_variant(course, wanted) if lock else wanted.variant or _variant(course) or site.python_variant,
+        lock=lock,
         requirements=(*course.torch, *course.requirements()) if kind == "site-wheels" else course.requirements(),
         editable=course.editable,
     )  # fmt: skip
@@ -139,6 +143,21 @@ def _variant(course: Course) -> str:
     """The one CUDA build that a course names, if it does."""
     named = [variant for variant in course.variants if re.fullmatch(r"cu[0-9]{3}|rocm[0-9.]+", variant)]
     return named[0] if len(named) == 1 else ""
+
+
+def _locked_variant(course: Course, wanted: Wanted) -> str:
+    """The variant by the name that it has in the course's lockfile."""
+    of_gpus = [name for name in course.variants if name not in ("cpu", "xpu")]
+    if wanted.variant is not None and wanted.variant not in course.variants:
+        if "cuda" not in of_gpus or not wanted.variant.startswith("cu"):
+            there = ", ".join(course.variants)
+            raise UsageError(f"--variant {wanted.variant}: the course is locked for {there}", hint="or add --no-lock")
+        return "cuda"
+    if wanted.variant is None and not of_gpus:
+        raise UsageError(
+            "the course is locked for the CPU alone", hint="--variant cpu for a try without GPUs; or --no-lock"
+        )
+    return wanted.variant or of_gpus[0]
 
 
 def version_of(text: str | None) -> tuple[int, int]:
@@ -172,6 +191,7 @@ _FORMS: dict[str, tuple[str, str]] = {
     "constraint": (r"[A-Za-z0-9][A-Za-z0-9_.&|-]*", "a100"),
     "temporary": (r"[A-Z_][A-Z0-9_]*", "TMPDIR"),
     "variant": (r"cpu|xpu|cu[0-9]{3}|rocm[0-9]+\.[0-9]+", "cu126"),
+    "lock": (r"[A-Za-z0-9_.][A-Za-z0-9_./-]*", "lockfiles/pixi.lock"),
     "venv": (r"[A-Za-z0-9_.][A-Za-z0-9_./-]*", ".venv"),
 }
 _EACH: dict[str, tuple[str, str]] = {

@@ -114,7 +114,7 @@ def _places(job: Job) -> str:
 
 
 def _get_envtool(job: Job) -> str:
-    spec = quoted(job.wanted.envtool.format(extras="[install]"), "posix")
+    spec = quoted(job.wanted.envtool.format(extras="[install,lock]" if job.lock else "[install]"), "posix")
     return f"""  if [ ! -x "$TOOLS/bin/envtool" ]; then
     python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
       stop "envtool needs Python 3.10 or newer, and python3 is $(python3 --version 2>&1); load a module that has one"
@@ -159,7 +159,7 @@ def _submit_check(job: Job) -> str:
 
 
 def _install(job: Job, *options: str) -> str:
-    spec = [] if job.wanted.spec else ["--no-spec"]
+    spec = ["--lock", quoted(job.lock, "posix")] if job.lock else [] if job.wanted.spec else ["--no-spec"]
     variant = ["--variant", job.variant] if job.variant else []
     return " ".join(['"$TOOLS/bin/envtool" install', *spec, *options, *variant])
 
@@ -248,7 +248,7 @@ def _settings(job: Job, dialect: Dialect) -> str:
     if job.site.internet_compute is False and not job.site.internet_proxy:
         lines.append("# No internet on these nodes: what asks for it would wait for long. Fetch data beforehand.")
         lines.append('export HF_HUB_OFFLINE="${HF_HUB_OFFLINE:-1}" WANDB_MODE="${WANDB_MODE:-offline}"')
-    if job.environment in ("wheels", "site-wheels"):
+    if job.environment in ("wheels", "site-wheels") or job.lock:
         for folder in job.editable:
             inside = quoted(folder, "posix")
             lines.append(f"for folder in {inside}/src {inside}; do")
@@ -297,7 +297,10 @@ def _checks(job: Job, dialect: Dialect) -> str:
     lines.append(f'echo "job ${{{dialect.job}}} on $(hostname), GPUs asked for: {gpus}, DEVICE=$DEVICE"')
     if made:
         lines.append(f'{each or "bash -ec"} {made} || stop "the environment could not be made; see above"')
-    lines += ["# shellcheck source=/dev/null", 'source "$VENV/bin/activate"']
+    activate = ["# shellcheck source=/dev/null", 'source "$VENV/bin/activate"']
+    if job.lock:
+        activate = ["set +u # scripts of conda's packages may use variables that are missing", *activate, "set -u"]
+    lines += activate
     lines.append(f'{each} check || stop "a check failed on one of the nodes; see above"' if several else "check")
     return "\n".join(lines)
 
