@@ -254,6 +254,8 @@ def test_another_file_of_the_same_version_is_known_where_it_was_installed_by_its
     (place.folder / mine.filename).write_bytes(mine.body())
     python = python_in(str(place.folder / ".venv"))
     place.shell(f"{python} -m pip install --quiet --force-reinstall --no-deps ./{mine.filename}")
+    if "sha256" not in (place.site / "filelock-3.18.0.dist-info" / "direct_url.json").read_text():
+        pytest.skip("this pip keeps no hash of a file on this disk")
     document = place.check()
     assert document["next_step_code"] == "locked-hash"
     place.shell(document["next_step"])
