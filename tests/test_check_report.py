@@ -195,6 +195,7 @@ LOOSE = "numpy>=2\ntqdm==4.67.0\n"
         ("pylock.toml", 'lock-version = "1.0"\n[[packages]]\nname = "a"\nmarker = "what == 1"\n', "can't be read"),
         ("pylock.toml", "x = 1\n", "no lock-version"),
         ("pylock.cpu.toml", "x = \n", "is not TOML"),
+        ("pylock.toml", 'lock-version = "1.0"\nrequires-python = "zzz"\npackages = []\n', "no range of versions"),
         ("lock.json", "{}", "no lockfile by its name"),
     ],
 )

@@ -86,7 +86,7 @@ def of_pylock(path: str, markers: Mapping[str, str], subdir: str, python: str) -
         raise UsageError(f"{short(path)}: a package's name or version is no text", hint="restore it, or lock it anew")
     pins = tuple(_of_package(one, subdir, python) for one in here if one.get("version") and one.get("name"))
     variant = os.path.basename(path).removeprefix("pylock.").removesuffix("toml").rstrip(".").replace("_", ".") or None
-    wanted = str(document.get("requires-python") or "")
+    wanted = _specifier(str(document.get("requires-python") or ""), path)
     return (Locked(path, short(path), "pylock", PIP, pins, None, variant, wanted),)
 
 
@@ -114,6 +114,17 @@ def _holds(marker: str, markers: Mapping[str, str], path: str) -> bool:
         raise UsageError(f"{short(path)}: the marker {marker!r} can't be read: {error}", hint="lock it anew") from None
 
 
+def _specifier(text: str, path: str) -> str:
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    try:
+        return str(SpecifierSet(text)) and text
+    except InvalidSpecifier:
+        raise UsageError(
+            f"{short(path)}: requires-python {text!r} is no range of versions", hint="lock it anew"
+        ) from None
+
+
 def _of_package(package: Mapping[str, Any], subdir: str, python: str) -> Pin:
     from envtool.lock.pip_files import file_of
 
@@ -121,7 +132,8 @@ def _of_package(package: Mapping[str, Any], subdir: str, python: str) -> Pin:
         url = file_of(package, subdir, python).url
     except (EnvtoolError, KeyError, TypeError, ValueError):  # a folder or a repository: there is no one file
         url = ""
-    files = [*(package.get("wheels") or ()), package.get("sdist"), package.get("archive")]
+    wheels = package.get("wheels")
+    files = [*(wheels if isinstance(wheels, list) else ()), package.get("sdist"), package.get("archive")]
     digests = [
         one["hashes"].get("sha256") for one in files if isinstance(one, dict) and isinstance(one.get("hashes"), dict)
     ]
