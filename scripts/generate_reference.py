@@ -156,7 +156,8 @@ EXITS = {
     ),
     errors.EXIT_FAILED: (
         "a check failed",
-        "The command did its work, and at least one verdict is `fail`. The report says which, and what to do.",
+        "The command did its work, and at least one verdict is `fail`. The report says which, and what to do. With "
+        "`check --fail-on warn` a warning is enough. `diff` ends so where something that matters differs.",
     ),
     errors.EXIT_USAGE: (
         "the command line or an input file is wrong",
