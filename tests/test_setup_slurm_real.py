@@ -157,7 +157,7 @@ def test_two_tasks_find_each_other_and_add_up(slurm, tmp_path, wanted):
     (tmp_path / "reduce.py").write_text(REDUCE)
     job = write(stubs(tmp_path), program=("python", "reduce.py"), **wanted)
     number = slurm.submit(job, MASTER_ADDR="127.0.0.1", GLOO_SOCKET_IFNAME="lo")
-    assert slurm.wait(number, 120) == "COMPLETED", log(tmp_path, number)
+    assert slurm.wait(number, 200) == "COMPLETED", log(tmp_path, number)
     told = sorted(re.findall(r"rank .*", log(tmp_path, number)))
     assert told == ["rank 0 of 2: 3.0, 2 threads", "rank 1 of 2: 3.0, 2 threads"]
 
@@ -214,12 +214,12 @@ def test_the_training_of_a_project_runs_and_goes_on(slurm, project, monkeypatch,
     assert main(["setup", "slurm", "--force", *words]) == 0
     job = project / "jobs/train.sbatch"
     number = slurm.submit(job, cwd=project, DEVICE="cpu")
-    assert slurm.wait(number, 120) == "COMPLETED", log(project, number)
+    assert slurm.wait(number, 200) == "COMPLETED", log(project, number)
     out = log(project, number)
     assert "All is well: " in out and "smoke tests passed" in out and "epoch 1/1" in out
     job.write_text(job.read_text().replace("--epochs 1", "--epochs 2").replace("\ncheck\n", "\n"))
     number = slurm.submit(job, cwd=project, DEVICE="cpu")
-    assert slurm.wait(number, 60) == "COMPLETED", log(project, number)
+    assert slurm.wait(number, 120) == "COMPLETED", log(project, number)
     assert "going on after epoch 1 of 2\nepoch 2/2" in log(project, number)
 
 
@@ -228,7 +228,7 @@ def test_a_job_that_got_no_gpu_that_works_is_not_trained_on_the_cpu(slurm, proje
     monkeypatch.chdir(project)
     assert main(["setup", "slurm", "--force", "--cores", "2", "--mem", "4G"]) == 0
     number = slurm.submit(project / "jobs/train.sbatch", cwd=project)
-    assert slurm.wait(number, 120) == "FAILED"
+    assert slurm.wait(number, 200) == "FAILED"
     out = log(project, number)
     assert "DEVICE=cuda" in out and "epoch" not in out
     assert out.rstrip().splitlines()[-1].startswith("stopped: envtool ")
@@ -329,7 +329,7 @@ def test_a_site_with_a_policy_modules_and_wheels_of_its_own(slurm, tmp_path):
 
     lmod = {"LMOD_PKG": str(slurm.folder)}
     number = slurm.submit(job, **env, **lmod)
-    assert slurm.wait(number, 120) == "COMPLETED", log(tmp_path, number)
+    assert slurm.wait(number, 200) == "COMPLETED", log(tmp_path, number)
     out = log(tmp_path, number)
     assert f"from {tmp_path}/node/env/" in out and "envtool smoke" in out
 
@@ -393,7 +393,7 @@ def test_wheels_fetched_on_the_login_node_are_enough_for_a_node_without_internet
         "ENVTOOL_DATA": fetching.env["ENVTOOL_DATA"],
     }
     number = slurm.submit(job, SLURM_TMPDIR=str(tmp_path / "node"), **nowhere)
-    assert slurm.wait(number, 120) == "COMPLETED", log(tmp_path, number)
+    assert slurm.wait(number, 200) == "COMPLETED", log(tmp_path, number)
     assert re.search(rf"torch \S+ {tmp_path}/node/env/", log(tmp_path, number))
 
 
