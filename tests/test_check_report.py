@@ -26,7 +26,7 @@ from envtool.checks import of_lock, run
 from envtool.cli.app import main
 from envtool.diagnosis import Diagnosis
 from envtool.drift import CONDA, PIP, Drift, Term
-from envtool.machine import Found, Unknown
+from envtool.machine import Absent, Found, Unknown
 from envtool.report.check import CheckReport, junit_of, render, to_json
 from envtool.report.github import annotation_lines, cell, code, data, property_value, summary
 from envtool.report.text import Style
@@ -419,3 +419,39 @@ def test_a_pixi_lock_without_py_rattler_is_a_tool_that_is_missing(folder, monkey
     with pytest.raises(ToolError) as caught:
         of_conda("pixi.lock", "pixi.lock", "linux-64")
     assert "needs py-rattler" in caught.value.message
+
+
+def test_envtool_s_own_pylock_knows_its_spec_and_its_own_text(folder):
+    pytest.importorskip("rattler", reason="py-rattler is not installed")
+    import hashlib
+
+    from envtool.cli.check_fresh import freshness
+    from envtool.cli.check_pins import of_pylock
+    from envtool.cli.spec_option import Spec
+    from envtool.lock.from_course import request_of
+    from envtool.lock.pylock import fingerprint
+
+    written(folder, "pixi")  # whose first lines tell the Python
+    spec = Spec("envtool.toml", SPEC)
+    body = PYLOCK % ("a" * 64, "b" * 64)
+    head = [
+        "# Made by `envtool lock` from envtool.toml; do not edit.", "#   uv …", "#   pip …",
+        f"# fingerprint: {fingerprint(request_of(SPEC), 'cpu', '3.12')}",
+        f"# sha256: {hashlib.sha256(body.encode()).hexdigest()}",
+    ]  # fmt: skip
+    path = folder / "pylock.cpu.toml"
+
+    def told(text, course=SPEC):
+        path.write_text(text, encoding="utf-8")
+        (locked,) = of_pylock(str(path), {"sys_platform": "linux"}, "linux-64", "3.12.4")
+        found = freshness(replace(spec, course=course), locked, str(folder))
+        return found.stale, found.edited
+
+    whole = "\n".join(head) + "\n" + body
+    assert told(whole) == (Found(()), Found(()))
+    assert told(whole, replace(SPEC, packages=("einops",)))[0] == Found(
+        ("pylock.cpu.toml was locked from another spec",)
+    )
+    assert told(whole.replace("2.1.0", "2.1.1"))[1] == Found(("pylock.cpu.toml is not as `envtool lock` wrote it",))
+    assert told(body) == (Absent("another tool made it, and nothing in it tells"),) * 2
+    assert told(whole.replace(f"sha256: {hashlib.sha256(body.encode()).hexdigest()}", "sha256: 0"))[1] != Found(())
