@@ -322,6 +322,12 @@ def test_the_spec_must_be_in_the_folder_that_is_set_up(tmp_path, monkeypatch):
     assert "outside of the folder" in str(done.exception)
     done = written(tmp_path, monkeypatch, "docker", "--spec", "envtool.toml", "--output", f"{tmp_path}/")
     assert done.exit_code == 0 and (tmp_path / "Dockerfile").exists()
+    done = written(tmp_path, monkeypatch, "docker", "--output", "new")
+    assert "outside of the folder" in str(done.exception) and not (tmp_path / "new").exists()
+    done = written(tmp_path, monkeypatch, "apptainer", "--output", "defs/cats.def")
+    assert "apptainer build cats.sif defs/cats.def" in done.output and (tmp_path / "defs/cats.def").exists()
+    done = written(tmp_path, monkeypatch, "docker", "--output", "new one", "--no-spec")
+    assert "--tag" in done.output and "'new one'" in done.output and (tmp_path / "new one/Dockerfile").exists()
 
 
 def test_a_second_time_changes_nothing(tmp_path, monkeypatch):

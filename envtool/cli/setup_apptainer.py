@@ -5,7 +5,16 @@ from __future__ import annotations
 import click
 
 from envtool.cli.setup import Delivery, deliver, target_options
-from envtool.cli.setup_parts import Asked, envtool_option, image_options, lock_options, note, recipe_of, subject_of
+from envtool.cli.setup_parts import (
+    Asked,
+    envtool_option,
+    folder_of,
+    image_options,
+    lock_options,
+    note,
+    recipe_of,
+    subject_of,
+)
 
 
 @click.command("apptainer")
@@ -36,11 +45,15 @@ def command(
     """
     from envtool.setup.apptainer import PATH, apptainer
     from envtool.setup.recipe import checked_base
+    from envtool.shell import shell_line
 
     image = checked_base(base) if base is not None else None
     subject = subject_of(Asked(spec, no_spec, name, output, source, lock, no_lock), may_be_path=False)
     recipe = recipe_of(subject, python, variant)
     code = deliver(apptainer(recipe, image), Delivery(output, stdout, force, dry_run))
     if not (stdout or dry_run):
-        note(f"Next: apptainer build {recipe.slug}.sif {output or PATH}")
+        folder = folder_of(output)
+        file = PATH if folder is not None else output or PATH
+        where = "" if folder is None else f", in {folder}"
+        note(f"Next{where}: {shell_line(['apptainer', 'build', f'{recipe.slug}.sif', file], 'posix')}")
     return code

@@ -36,11 +36,12 @@ def command(
     """
     from envtool.setup.docker import docker
     from envtool.setup.recipe import checked_base
+    from envtool.shell import shell_line
 
     image = checked_base(base) if base is not None else None
-    subject = subject_of(Asked(spec, no_spec, name, output, source, lock, no_lock), may_be_path=False)
+    subject = subject_of(Asked(spec, no_spec, name, output, source, lock, no_lock), may_be_path=False, several=True)
     recipe = recipe_of(subject, python, variant)
     code = deliver(docker(recipe, image), Delivery(output, stdout, force, dry_run))
     if not (stdout or dry_run):
-        note(f"Next: docker build --tag {recipe.slug} {output or '.'}")
+        note(f"Next: {shell_line(['docker', 'build', '--tag', recipe.slug, output or '.'], 'posix')}")
     return code

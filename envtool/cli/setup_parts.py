@@ -86,12 +86,15 @@ class Subject(Fact):
     envtool: str
 
 
-def subject_of(asked: Asked, *, may_be_path: bool) -> Subject:
-    """The course and its files; UsageError where one lies outside of the folder that is set up."""
+def subject_of(asked: Asked, *, may_be_path: bool, several: bool = False) -> Subject:
+    """The course and its files; UsageError where one lies outside of the folder that is set up.
+
+    ``several``: the target has several files, and so --output names a folder.
+    """
     from envtool.cli.setup import course_of
 
     course, found = course_of(asked.spec, asked.no_spec, asked.name)
-    root = _root(asked.output)
+    root = os.path.abspath(folder_of(asked.output, several=several) or os.getcwd())
     found_lock = _lockfile(asked, found)
     lock = _below(found_lock, root, "--lock") if found_lock is not None else None
     spec = _below(found.path, root, "--spec") if found is not None else None
@@ -116,10 +119,11 @@ def _lockfile(asked: Asked, found: Spec | None) -> str | None:
     return path
 
 
-def _root(output: str | None) -> str:
-    """The folder that is set up: that of --output where it names one, else this one."""
-    is_folder = output is not None and (os.path.isdir(output) or output.endswith(("/", os.sep)))
-    return os.path.abspath(output) if is_folder and output is not None else os.getcwd()
+def folder_of(output: str | None, *, several: bool = False) -> str | None:
+    """The folder that --output names, which is then the one that is set up; None where it names a file or nothing."""
+    if output is None:
+        return None
+    return output if several or os.path.isdir(output) or output.endswith(("/", os.sep)) else None
 
 
 def _below(path: str, root: str, option: str) -> str:

@@ -63,7 +63,7 @@ class Recipe(Fact):
         """The words by which envtool's commands find the spec."""
         if self.spec is None:
             return ["--no-spec"]
-        return [] if self.spec in ("envtool.toml", "pyproject.toml") else ["--spec", self.spec]
+        return [] if self.spec == "envtool.toml" else ["--spec", self.spec]
 
     def install(self, into: str, *, variant: str | None = None, folder: str = "") -> str:
         """The line that makes the environment. ``variant`` is a word of the shell; ``folder`` holds the files."""
