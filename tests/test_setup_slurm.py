@@ -234,7 +234,7 @@ def test_a_name_of_a_job_is_plain(name):
 
 
 @needs_bash
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(st.lists(st.tuples(TEXTS, TEXTS, TEXTS, TEXTS), min_size=8, max_size=8))
 def test_whatever_a_course_is_called_the_job_is_the_same(rows):
     """The same directives, as many lines that are no comment, and text that bash can read."""
