@@ -82,6 +82,7 @@ def test_the_machine_is_believed_before_the_message(envtool):
         ("amd-cpu-torch", "Found no NVIDIA driver on your system", "rocm-wheel-missing"),
         ("optimus-nouveau", "NVIDIA-SMI has failed because it couldn't communicate", "nouveau-loaded"),
         ("windows-rtx4060", ">>> torch.cuda.is_available()\nFalse", "cpu-wheel-on-gpu-box"),
+        ("random-py", "in <module>\n    import torch\nImportError: x.so: undefined symbol: foo", "stdlib-shadow"),
         ("rtx5090-torch-2.6", "no kernel image is available for execution on the device", "sm-not-in-wheel"),
         ("server-8xv100-cu130", "no kernel image is available for execution on the device", "gpu-dropped"),
     ],
@@ -114,6 +115,12 @@ def test_an_unknown_text_gets_the_whole_doctor(envtool):
     code, out, err = envtool(*on("laptop-cpu", "hello world"))
     assert code == 0
     assert "No failure that envtool knows" in err and "All is well" in out
+
+
+def test_hints_alone_are_no_answer(envtool):
+    """An undefined symbol may come from anywhere; the whole doctor finds where it came from here."""
+    code, out, err = envtool(*on("conda-and-pip", "ImportError: x.so: undefined symbol: foo"))
+    assert code == 1 and "No failure that envtool knows" in err and "conda-plus-pip" in out
 
 
 def test_a_file_that_was_meant(envtool, tmp_path, monkeypatch):

@@ -116,13 +116,12 @@ def _answer(
             wanted.add(code)
             waiting += checks[code].needs
     needs_import = any(check.code in wanted for check in (*imports.CHECKS, *pairs.CHECKS))
-    diagnosis = diagnose(do_import and needs_import)
+    diagnosis = diagnose(do_import and (needs_import or not likely))
     by_code = {verdict.code: verdict for verdict in diagnosis.verdicts if verdict.code in wanted}
     judged = [Judged(c, by_code.get(c.failure.check or "")) for c in found]
-    # A check that serves another failure as well proves that one only where the text speaks of it, too.
     likeliest = judged[:likely]
-    true = [
-        o for o in judged if o.outcome is Outcome.CONFIRMED and (o.candidate.failure.check == o.code or o in likeliest)
-    ]
+    true = [one for one in judged if one.outcome is Outcome.CONFIRMED and (one in likeliest or one.proven)]
     shown = true + [one for one in likeliest if one not in true]
+    if not shown:
+        return Answer((), diagnosis, *sizes)
     return Answer(tuple(shown[:SHOWN]), replace(diagnosis, verdicts=tuple(by_code.values())), *sizes)

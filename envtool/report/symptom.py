@@ -53,6 +53,12 @@ class Judged(Fact):
             return Outcome.CONFIRMED
         return Outcome.NOT_HERE if self.verdict.status is Status.PASS else Outcome.UNSEEN
 
+    @property
+    def proven(self) -> bool:
+        """Is it so here, whatever the text says? A check that only serves it as well is no proof, nor is a warning."""
+        failed = self.verdict is not None and self.verdict.status is Status.FAIL
+        return failed and self.candidate.failure.check == self.code
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Answer(Fact):

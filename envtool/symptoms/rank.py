@@ -16,6 +16,7 @@ COMMON = 0.25  # settles a tie
 AGAINST = 3.0
 WORST = 2.0
 BEHIND = 3.5  # a candidate this far behind the best is no answer any more
+FAINT = 3.0  # nor is one that only hints speak for
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -30,11 +31,12 @@ class Candidate(Fact):
 def candidates(text: Normal, *, faint: bool = False) -> tuple[Candidate, ...]:
     """The failures that the text speaks of, best first; of two equals, the one with the longer words.
 
-    ``faint`` keeps those that are far behind the best: no answer by themselves, but a check may find them true.
+    ``faint`` keeps those that are no answer by themselves: a check may find them true.
     """
     found = [candidate for failure in failures().values() if (candidate := _judged(failure, text))]
     found.sort(key=lambda candidate: (-candidate.score, -max(map(len, candidate.matched))))
-    return tuple(candidate for candidate in found if faint or candidate.score > found[0].score - BEHIND)
+    least = max(found[0].score - BEHIND, FAINT) if found else 0.0
+    return tuple(candidate for candidate in found if faint or candidate.score > least)
 
 
 def _judged(failure: Failure, text: Normal) -> Candidate | None:
