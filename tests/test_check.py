@@ -78,7 +78,7 @@ CASES = [
     ("locked-extra", replace(held("pip", "25"), strict=True), CPU, None, "pass", ()),
     ("locked-extra", replace(held("course", "1", editable=True), strict=True), CPU, None, "pass", ()),
     ("locked-replaced", GOOD, CPU, None, "pass", ()),
-    ("locked-replaced", held("numpy", "2.1.0", CONDA), CPU, None, "fail", ("numpy is conda's 2.1.0 (locked: pip's 2.1.0)", "make a new environment")),
+    ("locked-replaced", held("numpy", "2.1.0", CONDA), CPU, None, "fail", ("numpy is conda's 2.1.0 (locked: pip's 2.1.0)", "conda remove --yes --force --prefix /home/ana/course/.venv numpy && INSTALL --no-deps numpy @")),
     ("locked-python", GOOD, CPU, None, "pass", ("3.12.4",)),
     ("locked-python", replace(GOOD, locked=replace(PIP_LOCK, python="==3.11.*")), CPU, None, "fail",
      ("has Python 3.12.4; the lockfile is for 3.11.*", "uv venv --python 3.11 .venv-3.11 && uv pip install --python .venv-3.11 --requirements pylock.cpu.toml")),

@@ -364,6 +364,41 @@ def test_a_conda_environment_drifts_and_is_brought_back(plant, code, room):
     assert {v for v in room.place.failures(python=".conda") if v.startswith("lock")} == set()
 
 
+SHIM = """#!{python}
+# What `conda remove --force` does: the files of a package go, and its record.
+import glob, json, os, sys
+prefix = sys.argv[sys.argv.index("--prefix") + 1]
+for name in sys.argv[sys.argv.index("--prefix") + 2:]:
+    (record,) = glob.glob(os.path.join(prefix, "conda-meta", name + "-*.json"))
+    for file in json.load(open(record))["files"]:
+        if os.path.lexists(os.path.join(prefix, file)):
+            os.unlink(os.path.join(prefix, file))
+    os.unlink(record)
+"""
+
+
+def test_what_pip_had_brought_is_replaced_by_conda_s(room):
+    """The other way round: the lockfile is pip's, and `conda install` came after it."""
+    shutil.rmtree(room.folder / "lockfiles")
+    mine = Wheel("greeter", "2.0")
+    (room.folder / mine.filename).write_bytes(mine.body())
+    (room.folder / "requirements.lock").write_text("--find-links .\n--no-index\ngreeter==2.0\n")
+    shim = room.folder / "bin" / "conda"
+    shim.parent.mkdir()
+    shim.write_text(SHIM.format(python=sys.executable))
+    shim.chmod(0o755)
+    room.place.shell(
+        f"{BASE} -m venv with-pip && cp -r with-pip/lib/python*/site-packages/pip* .conda/lib/python*/site-packages/"
+    )
+    document = room.place.check("--lock", "requirements.lock", "--strict", python=".conda")
+    assert document["next_step_code"] == "locked-replaced", document["next_step"]
+    assert document["next_step"].startswith("conda remove --yes --force --prefix .conda greeter && ")
+    room.place.shell(f"export PATH=$PWD/bin:$PATH; {document['next_step']}")
+    found = room.place.failures("--lock", "requirements.lock", "--strict", python=".conda")
+    assert {code for code in found if code.startswith("lock")} == set()
+    assert document["environment"]["packages"]["greeter"] == "2.0"
+
+
 def test_a_lockfile_of_conda_says_nothing_of_a_venv(place, room):
     shutil.copytree(room.folder / "lockfiles", place.folder / "conda-locks")
     document = place.check("--lock", "conda-locks/course-cpu.txt")

@@ -352,6 +352,8 @@ def test_a_lockfile_that_is_named_must_be_of_the_environment_s_kind(locks):
     wrong = named(os.path.join(locks[0], "dl-cpu-linux-64.txt"), here, None, GOOD)
     assert wrong.named and wrong.command and wrong.hint.startswith("envtool install --lock lockfiles")
     assert named(locks[0], here, None, GOOD).kind == "pylock"  # a folder
+    conda = replace(here, manager=CONDA)  # where pip's packages often are
+    assert named(os.path.join(locks[0], "pylock.cpu.toml"), conda, None, CONDA_GOOD).kind == "pylock"
 
 
 def test_warnings_that_count_are_said_to(capsys):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from envtool.checks.check import LOCK, Check, Evidence
 from envtool.checks.lockfile import NO_LOCK, STARTED, USABLE, listed
-from envtool.checks.mend_lock import packages, whole
+from envtool.checks.mend_lock import in_place_of_conda, packages, whole
 from envtool.drift import CONDA, PIP, Drift, Locked
 from envtool.drift.compare import (
     BUILD,
@@ -113,12 +113,14 @@ def whose_it_was_locked(evidence: Evidence) -> Verdict:
     wrong = _of_kind(evidence, drift, locked, REPLACED)
     if not wrong:
         return passed("every package is from where it was locked")
-    verdict = _fail(evidence, locked, wrong)
-    if locked.manager != PIP:
-        return verdict
-    told = f"{verdict.message} pip does not lay its own over conda's cleanly."
-    hint = f"make a new environment and install {locked.shown} there"
-    return failed(told, hint=hint, evidence=verdict.evidence)
+    if locked.manager == CONDA:
+        return _fail(evidence, locked, wrong)
+    names = {one.pin.name for one in wrong}
+    records = [held.name for held in drift.conda if names & set(held.brings)] or sorted(names)
+    words = tuple(one.words for one in wrong)
+    told: dict[str, Json] = {"packages": [*sorted(names)], "wrong": list(words), "lockfile": locked.shown}
+    hint = in_place_of_conda(evidence, locked, [one.pin for one in wrong], records)
+    return failed(f"{listed(words)}.", hint=hint, command=True, evidence=told)
 
 
 def nothing_is_newer(evidence: Evidence) -> Verdict:

@@ -74,8 +74,21 @@ def another_python(evidence: Evidence, locked: Locked, python: str) -> str:
     shell = _shell(evidence)
     folder = f".venv-{python}"
     make = shell_line(["uv", "venv", "--python", python, folder], shell)
-    fill = shell_line(["uv", "pip", "install", "--python", folder, "--requirements", locked.shown], shell)
-    return f"{make}; if ($?) {{ {fill} }}" if shell == "powershell" else f"{make} && {fill}"
+    return _both(
+        make, shell_line(["uv", "pip", "install", "--python", folder, "--requirements", locked.shown], shell), shell
+    )
+
+
+def in_place_of_conda(evidence: Evidence, locked: Locked, pins: Sequence[Pin], records: Sequence[str]) -> str:
+    """conda's packages go, and no other with them, before pip lays down its own: else both would have a record."""
+    env, shell = evidence.env, _shell(evidence)
+    assert env is not None
+    remove = ["conda", "remove", "--yes", "--force", "--prefix", near(env, env.prefix), *records]
+    return _both(shell_line(remove, shell), _named(evidence, locked, pins), shell)
+
+
+def _both(first: str, second: str, shell: str) -> str:
+    return f"{first}; if ($?) {{ {second} }}" if shell == "powershell" else f"{first} && {second}"
 
 
 def near(env: Environment, path: str) -> str:

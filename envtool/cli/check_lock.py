@@ -74,7 +74,7 @@ def named(path: str, here: Here, variant: str | None, drift: Drift) -> Locked | 
     if not os.path.isfile(path):
         raise UsageError(f"there is no lockfile {short(path)}", hint=f"name {_NAMES}; `envtool lock` writes them")
     manager = PIP if kind_of(path) in {"pylock", "requirements"} else CONDA
-    if manager != here.manager:
+    if manager == CONDA != here.manager:  # the reverse is common: pip's packages in an environment of conda's
         return _another_kind(path, here, named=True)
     return _best(list(candidates(path, here)), path, here, variant, drift) or _another_platform(path, here)
 
@@ -138,7 +138,7 @@ def _another_kind(path: str, here: Here, *, named: bool) -> Unusable:
         hint = "envtool lock --pylock" if not named else f"envtool install --lock {short(path)}"
         return Unusable("kind", message, hint, command=named, named=named)
     message = f"{short(path)} is a lockfile for pip, and this environment is conda's."
-    return Unusable("kind", message, "lock for conda: `envtool lock`", named=named)
+    return Unusable("kind", message, f"if its packages are to be from there: --lock {short(path)}", named=named)
 
 
 def _another_platform(path: str, here: Here, *, named: bool = True) -> Unusable:

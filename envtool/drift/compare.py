@@ -109,7 +109,8 @@ def extra(drift: Drift, locked: Locked) -> tuple[Held, ...]:
 
 
 def _extra(drift: Drift, names: set[str], conda: set[str], brought: set[str]) -> Iterator[Held]:
-    yield from (held for held in drift.conda if held.name not in conda)
+    if conda:  # of a lockfile for pip, what conda brings is no business
+        yield from (held for held in drift.conda if held.name not in conda)
     for held in drift.pip_by_name.values():
         known = held.name in names or held.name in brought or held.name in BASICS or held.name in drift.own
         if not known and not held.editable and held.manager == PIP:
