@@ -60,15 +60,11 @@ def command(
     With --symptom the text is compared with the failures that are known, and
     only what can confirm its likeliest causes is looked at.
     """
+    _files_are_named((("--junit", junit), ("--html", html), ("--record", record)))
     if symptom is not None:
         _suits_a_symptom(symptom, machine, (("--smoke", smoke), ("--html", html), ("--record", record)))
-    for option, file in (("--junit", junit), ("--html", html), ("--record", record)):
-        if file in ("", "-"):
-            raise click.UsageError(f"{option} needs the name of a file")
-    if machine is not None and python is not None:
-        raise click.UsageError("--python can't be used with --machine: the recording holds its own environment")
-    if machine is not None and smoke:
-        raise click.UsageError("--smoke can't be used with --machine: the tests run on the machine itself")
+    if machine is not None:
+        _suits_a_recording(python, smoke)
     from envtool.cli.recordings import asked, keep, open_host
     from envtool.doctor import examine
 
@@ -94,6 +90,11 @@ def command(
     if smoke:
         diagnosis = _smoked(diagnosis)
     _write_files(diagnosis, junit, html)
+    _print(diagnosis, as_json=as_json, everything=everything)
+    return EXIT_FAILED if diagnosis.status.value == "fail" else EXIT_OK
+
+
+def _print(diagnosis: Diagnosis, *, as_json: bool, everything: bool) -> None:
     if as_json:
         from envtool.report.json import doctor_to_json, dumps
 
@@ -103,7 +104,19 @@ def command(
         from envtool.report.text import render
 
         sys.stdout.write(render(diagnosis, style(), everything=everything))
-    return EXIT_FAILED if diagnosis.status.value == "fail" else EXIT_OK
+
+
+def _files_are_named(files: tuple[tuple[str, str | None], ...]) -> None:
+    for option, file in files:
+        if file in ("", "-"):
+            raise click.UsageError(f"{option} needs the name of a file")
+
+
+def _suits_a_recording(python: str | None, smoke: bool) -> None:
+    if python is not None:
+        raise click.UsageError("--python can't be used with --machine: the recording holds its own environment")
+    if smoke:
+        raise click.UsageError("--smoke can't be used with --machine: the tests run on the machine itself")
 
 
 def _suits_a_symptom(symptom: str, machine: str | None, others: tuple[tuple[str, object], ...]) -> None:
