@@ -206,9 +206,9 @@ def _rest(a: Side, b: Side, known: set[str]) -> Iterator[Contrast]:
     """Leaf by leaf; a value that differs at each run, such as seconds, is among these."""
     one = {**_leaves(_machine_part(a), ""), **_leaves({k: v for k, v in a.whole.items() if k not in known}, "")}
     two = {**_leaves(_machine_part(b), ""), **_leaves({k: v for k, v in b.whole.items() if k not in known}, "")}
-    for path in one:
-        if path in two and one[path] != two[path] and not _told_above(path):
-            yield Contrast(REST, path, one[path], two[path])
+    for path, value in one.items():
+        if path in two and value != two[path] and not _told_above(path):
+            yield Contrast(REST, path, value, two[path])
 
 
 def _machine_part(side: Side) -> Mapping[str, Json]:
