@@ -185,6 +185,30 @@ def test_versions_of_both_worlds(one, other, order):
     assert compare(one, other) == order and compare(other, one) == -order
 
 
+def test_a_cpu_build_in_the_place_of_a_cuda_build_and_its_libraries():
+    """The trio is forced, since its version may be the same; the rest comes as it is missing."""
+    libraries = tuple(Pin(f"nvidia-{i}", "1", PIP) for i in range(12))
+    drift = replace(GOOD, locked=replace(GPU_LOCK, pins=(*GPU_LOCK.pins, *libraries)))
+    fix = judged(drift)["locked-variant"].hint
+    assert fix.startswith("INSTALL --force-reinstall --no-deps torch===2.14.1+cu130 --extra-index-url ")
+    assert fix.endswith(
+        "/whl/cu130 && uv pip install --python /home/ana/course/.venv/bin/python --requirements pylock.cpu.toml"
+    )
+
+
+def test_uv_is_told_to_look_on_every_index():
+    """It takes a package from the first index that has it, and PyTorch's has some versions of numpy."""
+
+    class Uv(Lines):
+        def install(self, *requirements):
+            return f"uv pip install {' '.join(requirements)}"
+
+    drift = replace(without("tqdm"), locked=REQUIREMENTS)
+    fix = judged(drift, mender=Uv())["locked-missing"].hint
+    assert fix.endswith("--extra-index-url https://download.pytorch.org/whl/cpu --index-strategy unsafe-best-match")
+    assert "strategy" not in judged(without("tqdm"), mender=Uv())["locked-missing"].hint
+
+
 @pytest.mark.parametrize(
     ("build", "variant"),
     [("cuda129_mkl_py312_h0_1", "cu129"), ("cpu_generic_py312_0", "cpu"), ("py3.12_cuda12.1_cudnn8.9.2_0", "cu121"),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from envtool.checks.check import LOCK, Check, Evidence
 from envtool.checks.lockfile import NO_LOCK, STARTED, USABLE, listed
-from envtool.checks.mend_lock import in_place_of_conda, packages, whole
+from envtool.checks.mend_lock import build_again, in_place_of_conda, packages, whole
 from envtool.drift import CONDA, PIP, Drift, Locked
 from envtool.drift.compare import (
     BUILD,
@@ -84,7 +84,7 @@ def build_is_the_locked_one(evidence: Evidence) -> Verdict:
     gone = [one.pin for one in differences(drift, locked) if one.kind == MISSING]
     return failed(
         f"The installed torch is the build for {found}; the lockfile has the one for {wanted}.",
-        hint=packages(evidence, locked, [*family, *(pin for pin in gone if pin not in family)], force=True),
+        hint=build_again(evidence, locked, family, [pin for pin in gone if pin not in family]),
         command=True,
         evidence={"locked": wanted, "found": found, "lockfile": locked.shown},
     )

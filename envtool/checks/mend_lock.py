@@ -24,17 +24,18 @@ def whole(evidence: Evidence, locked: Locked) -> str:
     if locked.kind == "pylock":  # few pips read one
         words = ["uv", "pip", "install", "--python", near(env, env.executable), "--requirements", locked.shown]
         return shell_line(words, _shell(evidence))
-    index = _index(evidence, locked, locked.pins)
-    return evidence.mender.install("--no-deps", "--requirement", locked.shown, *index)
+    return _install(evidence, "--no-deps", "--requirement", locked.shown, *_index(evidence, locked, locked.pins))
 
 
 def packages(evidence: Evidence, locked: Locked, pins: Sequence[Pin], *, force: bool = False) -> str:
     """These packages as locked; ``force`` lays down what is there in the same version already, too."""
     if locked.manager == CONDA:
         return whole(evidence, locked)
-    if len(pins) > LONGEST or (locked.kind == "requirements" and not force):
-        return whole(evidence, locked) if not force else _forced(evidence, locked, pins)
-    return _forced(evidence, locked, pins) if force else _named(evidence, locked, pins)
+    if force:
+        return _forced(evidence, locked, pins)
+    if len(pins) > LONGEST or locked.kind == "requirements":
+        return whole(evidence, locked)
+    return _named(evidence, locked, pins)
 
 
 def _forced(evidence: Evidence, locked: Locked, pins: Sequence[Pin]) -> str:
@@ -43,7 +44,15 @@ def _forced(evidence: Evidence, locked: Locked, pins: Sequence[Pin]) -> str:
 
 def _named(evidence: Evidence, locked: Locked, pins: Sequence[Pin], *options: str) -> str:
     named = [requirement(pin) for pin in pins]
-    return evidence.mender.install(*options, "--no-deps", *named, *locked.options, *_index(evidence, locked, pins))
+    return _install(evidence, *options, "--no-deps", *named, *locked.options, *_index(evidence, locked, pins))
+
+
+def _install(evidence: Evidence, *words: str) -> str:
+    """uv takes a package from the first index that has any version of it, and PyTorch's has some of many."""
+    line = evidence.mender.install(*words)
+    if line.startswith("uv ") and "--extra-index-url" in words:
+        return evidence.mender.install(*words, "--index-strategy", "unsafe-best-match")
+    return line
 
 
 def _index(evidence: Evidence, locked: Locked, pins: Sequence[Pin]) -> list[str]:
@@ -65,6 +74,16 @@ def requirement(pin: Pin) -> str:
         return f"{pin.name}==={pin.version}"
     digest = next((text.replace(":", "=") for text in pin.hashes if text.startswith("sha256:")), None)
     return f"{pin.name} @ {pin.url}" + (f"#{digest}" if digest else "")
+
+
+def build_again(evidence: Evidence, locked: Locked, family: Sequence[Pin], gone: Sequence[Pin]) -> str:
+    """The locked build of PyTorch, laid down whatever is there, and what else of the lockfile it needs."""
+    if locked.manager == CONDA:
+        return whole(evidence, locked)
+    first = _forced(evidence, locked, family)
+    if not gone:
+        return first
+    return _both(first, packages(evidence, locked, gone), _shell(evidence))
 
 
 def another_python(evidence: Evidence, locked: Locked, python: str) -> str:
