@@ -6,6 +6,7 @@ Windows) or ``forkserver`` (Linux from Python 3.14), a fresh interpreter unpickl
 
 import multiprocessing
 import os
+import signal
 
 from harness import Failure, Test, expect
 
@@ -56,16 +57,31 @@ def epoch(torch, workers, seed):
         timeout=PATIENCE if workers else 0,
     )
     order, drawn = [], []
-    for indices, numbers in loader:
+    for indices, numbers in told(loader):
         order += indices.tolist()
         drawn += numbers.tolist()
     return order, drawn
 
 
+def told(loader):
+    """The loader's batches; where it fails, its error also says which signals have ended its workers.
+
+    torch tells the signal only if its handler comes before somebody else asks how the worker ended.
+    """
+    batches = iter(loader)
+    try:
+        for batch in batches:
+            yield batch
+    except (RuntimeError, OSError) as error:
+        error.ended_by = [-worker.exitcode for worker in getattr(batches, "_workers", ()) if (worker.exitcode or 0) < 0]
+        raise
+
+
 def said_by_workers(error):
     """The failure in words, from what the loader raised."""
     text = " ".join(("%s %s" % (error.__cause__ or "", error)).split())  # the signal's name is in the cause
-    if "Bus error" in text or "shared memory" in text or "shm" in text:
+    bus_error = getattr(signal, "SIGBUS", None) in getattr(error, "ended_by", ())
+    if bus_error or "Bus error" in text or "shared memory" in text or "shm" in text:
         return Failure("the workers have too little shared memory (%s): %s" % (SHARED, text[:300]))
     return Failure("a DataLoader with %d workers fails: %s: %s" % (WORKERS, type(error).__name__, text[:300]))
 
@@ -114,7 +130,8 @@ def shared_memory(context):
             )
     kept = []
     try:
-        for batch in torch.utils.data.DataLoader(Images(), num_workers=WORKERS, collate_fn=first, timeout=PATIENCE):
+        loader = torch.utils.data.DataLoader(Images(), num_workers=WORKERS, collate_fn=first, timeout=PATIENCE)
+        for batch in told(loader):
             kept.append(batch)  # all of them at once, as prefetching keeps them
     except (RuntimeError, OSError) as error:
         left = room()  # a worker that found it full may have said so on its stderr alone
