@@ -173,6 +173,7 @@ def test_update_writes_what_every_command_then_uses(
     assert "no update" in run(capsys, "update", "--reset")[1]
 
 
+@pytest.mark.slow
 def test_update_json(capsys: pytest.CaptureFixture[str], data: Path, index: Index) -> None:
     code, out, err = update(capsys, index, "--json")
     document = json.loads(out)
@@ -258,6 +259,7 @@ def test_usage(capsys: pytest.CaptureFixture[str], data: Path, arguments: tuple[
 # ── which catalog is used ────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "problem"),
     [

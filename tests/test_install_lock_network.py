@@ -112,6 +112,7 @@ def test_one_message_and_nothing_half_made(
     assert room.channel.fetched("prefix-teller") <= 2
 
 
+@pytest.mark.slow
 def test_another_file_than_the_locked_one(room: Room, folder: Path) -> None:
     lock = room.lock(OLD, TELLER)
     other = (folder / "noarch" / newer(OLD, "1.0").file_name).read_bytes()

@@ -170,6 +170,7 @@ def test_offline_from_what_was_read_before(course: Course) -> None:
     assert course.run("--offline", "--verify") == 0, course.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("secret", "told"),
     [

@@ -265,6 +265,7 @@ def test_the_locked_torch_stays(course: Path) -> None:
     assert asked(course, "cpu", "0.1") == newest, "one that is not there any more"
 
 
+@pytest.mark.slow
 def test_the_command_writes_keeps_and_checks_them(
     course: Path, pytorch: Index, channel: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -417,6 +417,7 @@ def test_conda_rows_are_not_read_for_wheels() -> None:
     assert "conda" not in asked
 
 
+@pytest.mark.slow
 @needs_slice
 def test_the_rows_agree_with_the_slice() -> None:
     pytest.importorskip("zstandard")

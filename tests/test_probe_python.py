@@ -59,6 +59,7 @@ def work(tmp_path: Path) -> Path:
 # ── real interpreters ────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_python_from_3_6_on_answers(version: str, tmp_path: Path) -> None:
     if version not in INTERPRETERS:

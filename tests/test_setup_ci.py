@@ -151,6 +151,7 @@ def schema(name: str) -> dict[str, object]:
 KINDS = [[], ["--no-spec", "--name", '"; rm -rf ~ ${{ github.token }}'], ["--lock", "lockfiles/pixi.lock"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", KINDS)
 @pytest.mark.parametrize("target", ["github", "gitlab"])
 def test_the_services_schemas_have_nothing_to_say(target, words, tmp_path, monkeypatch):

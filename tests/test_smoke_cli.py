@@ -112,6 +112,7 @@ def test_no_room_for_temporary_files(smoke, tmp_path, monkeypatch):
     assert code == 4 and out == "" and "the tests can't be run: [Errno 28] No space left on device" in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "count"),
     [
@@ -193,6 +194,7 @@ def test_ctrl_c_ends_every_process(tmp_path):
     assert os.listdir(place) == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="a terminal is made")
 @pytest.mark.parametrize("colour", [True, False])
 def test_progress_on_a_terminal_only(tmp_path, colour):

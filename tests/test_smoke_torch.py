@@ -23,6 +23,7 @@ IMPORTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", IMPORTS)
 def test_a_torch_that_does_not_import_is_one_failure(tmp_path, kind):
     source, words = IMPORTS[kind]

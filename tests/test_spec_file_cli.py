@@ -224,6 +224,7 @@ def test_a_bad_file_stops_before_anything_is_asked(run, monkeypatch):
         assert json.loads(out)["error"]["details"][0].startswith("envtool.toml:2: platforms[0]: 'linux' is not")
 
 
+@pytest.mark.slow
 def test_json_lines_go_by_a_file_only_where_it_is_named(run, monkeypatch):
     write(Path("envtool.toml"))
     from described import machine
@@ -308,6 +309,7 @@ def test_a_real_environment_is_held_against_a_course(run):
     assert code == 1 and told["spec-torch"]["status"] == "fail" and "torch==" in told["spec-torch"]["hint"]
 
 
+@pytest.mark.slow
 def test_the_checks_of_a_course_are_explained(run):
     assert "Course" in run("explain")[1]
     code, out, _ = run("explain", "spec-packages")

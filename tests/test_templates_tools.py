@@ -38,7 +38,7 @@ OTHER = {"device": "gpu", "notebook": False, "ci": "gitlab", "container": "docke
     ("kind", "answers"),
     [
         ("project", {**OTHER, "framework": "lightning"}),
-        ("course", {}),
+        pytest.param("course", {}, marks=pytest.mark.slow),
         pytest.param("project", {}, marks=pytest.mark.slow),
         pytest.param("course", OTHER, marks=pytest.mark.slow),
     ],

@@ -337,6 +337,7 @@ def test_nothing_read_at_all_is_a_failure_with_reasons(index: Index) -> None:
     assert caught.value.hint
 
 
+@pytest.mark.slow
 def test_an_unreachable_pytorch_index_leaves_its_builds_and_the_rest_goes_on(index: Index) -> None:
     found = update(index)
     (line,) = found.unread
@@ -541,6 +542,7 @@ def odd() -> Iterator[Index]:
     made.close()
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     body=st.one_of(
