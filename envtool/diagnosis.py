@@ -37,6 +37,7 @@ class Diagnosis(Fact):
     verdicts: tuple[Verdict, ...]
     course: Course | None = None  # whose envtool.toml the verdicts go by
     smoke: Reading[SmokeReport] | None = None
+    partial: bool = False  # only some checks were asked for
 
     @property
     def all_verdicts(self) -> tuple[Verdict, ...]:

@@ -14,13 +14,24 @@ from envtool.probe.host import Host
 
 if TYPE_CHECKING:
     from envtool.catalog import Catalog
+    from envtool.checks import Check, Evidence
     from envtool.checks.check import Mender
     from envtool.course import Course
     from envtool.diagnosis import Diagnosis
     from envtool.smoke import Event
     from envtool.smoke_report import SmokeReport
+    from envtool.verdicts import Verdict
 
 IMPORT_TIMEOUT = 120.0  # seconds: a cold network file system needs more than a minute
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Selection(Fact):
+    """Some checks: ``run`` in their order, with all that they need; ``shown`` and ``skipped`` by their codes."""
+
+    run: tuple[Check, ...]
+    shown: frozenset[str]
+    skipped: frozenset[str] = frozenset()
 
 
 def examine(
@@ -30,14 +41,47 @@ def examine(
     do_import: bool = True,
     timeout: float = IMPORT_TIMEOUT,
     course: Course | None = None,
+    selection: Selection | None = None,
 ) -> Diagnosis:
     """A diagnosis of this host and of the Python that ``python`` names, or of the one that a user would mean.
 
-    ``timeout`` is the longest that the import may take, in seconds. Raises UsageError where ``python`` names no
-    working Python.
+    ``timeout`` is the longest that the import may take, in seconds. With a ``selection``, torch is imported only
+    where one of its checks looks at that. Raises UsageError where ``python`` names no working Python.
     """
-    machine, environment, imports = ask(host, python=python, do_import=do_import, timeout=timeout)
-    return judge(machine, environment, imports, course)
+    first = do_import and selection is None
+    machine, environment, imports = ask(host, python=python, do_import=first, timeout=timeout)
+    if do_import and selection is not None and _look_at_the_import(selection, machine, environment, course):
+        imports = _imported(host, environment, timeout)
+    return judge(machine, environment, imports, course, selection)
+
+
+def _look_at_the_import(
+    selection: Selection, machine: Machine, environment: Environment | BrokenEnvironment, course: Course | None
+) -> bool:
+    """Would any of the checks look at the import? Tried, without one: a check that asks for it is seen asking."""
+    from envtool.checks import Evidence, run
+
+    asked: list[str] = []
+
+    class Watched(Evidence):
+        def __getattribute__(self, name: str) -> object:
+            if name == "imports":
+                asked.append(name)
+            return super().__getattribute__(name)
+
+    run(selection.run, _evidence(Watched, machine, environment, NOT_IMPORTED, course))
+    return bool(asked)
+
+
+def _imported(host: Host, environment: Environment | BrokenEnvironment, timeout: float) -> Reading[ImportReport]:
+    if isinstance(environment, BrokenEnvironment):
+        return Absent("Python does not start")
+    from envtool.probe.python import start_import
+
+    try:
+        return Found(start_import(host, environment, timeout=timeout)())
+    finally:
+        host.stop()
 
 
 def with_smoke_tests(diagnosis: Diagnosis, on_event: Callable[[Event], None] | None = None) -> Diagnosis:
@@ -144,13 +188,42 @@ def judge(
     environment: Environment | BrokenEnvironment,
     imports: Reading[ImportReport],
     course: Course | None = None,
+    selection: Selection | None = None,
 ) -> Diagnosis:
-    """Every check's verdict on these readings. Pure, but for the catalog that it reads."""
-    from envtool.catalog import load
+    """Every check's verdict on these readings, or those of a selection. Pure, but for the catalog that it reads."""
     from envtool.checks import ALL, Evidence, of_course, run
     from envtool.diagnosis import Diagnosis
 
+    evidence = _evidence(Evidence, machine, environment, imports, course)
+    if selection is None:
+        verdicts = run((*ALL, *of_course()) if course else ALL, evidence)
+        return Diagnosis(machine, environment, imports, verdicts, course)
+    verdicts = _shown(run(selection.run, evidence), selection)
+    return Diagnosis(machine, environment, imports, verdicts, course, partial=True)
+
+
+def _evidence(
+    kind: type[Evidence],
+    machine: Machine,
+    environment: Environment | BrokenEnvironment,
+    imports: Reading[ImportReport],
+    course: Course | None,
+) -> Evidence:
+    from envtool.catalog import load
+
     catalog = load()
-    mender = MenderWhenNeeded(machine, environment, catalog, course)
-    evidence = Evidence(machine, environment, imports, catalog, mender, course)
-    return Diagnosis(machine, environment, imports, run((*ALL, *of_course()) if course else ALL, evidence), course)
+    return kind(machine, environment, imports, catalog, MenderWhenNeeded(machine, environment, catalog, course), course)
+
+
+def _shown(verdicts: tuple[Verdict, ...], selection: Selection) -> tuple[Verdict, ...]:
+    """The verdicts that were asked for, and the failure that one of them waits for: without it there is no answer."""
+    from envtool.checks.check import BLOCKED, is_blocked
+
+    by_code = {verdict.code: verdict for verdict in verdicts}
+    wanted = set(selection.shown)
+    for code in selection.shown & set(by_code):
+        cause = by_code[code]
+        while is_blocked(cause):
+            cause = by_code[cause.message[len(BLOCKED) :]]
+        wanted.add(cause.code)
+    return tuple(verdict for verdict in verdicts if verdict.code in wanted - selection.skipped)

@@ -15,7 +15,7 @@ LAYERS = [
     ("environment", "verdicts"),
     ("smoke_report",),
     ("data", "document_values", "spec"),
-    ("catalog", "contrast", "course", "diagnosis", "drift", "machine_document", "target"),
+    ("catalog", "contrast", "course", "diagnosis", "drift", "machine_document", "mending", "redaction", "target"),
     ("plan",),
     ("commands", "conda_commands", "artefacts"),
     ("checks", "plan_document", "symptoms"),

@@ -31,7 +31,7 @@ LATE = ("locked-extra", "device-lines", "catalog-ends")  # that are the cause of
 def checked(asked: Asked) -> CheckReport:
     """The whole check of one environment."""
     folders = _folders(asked)
-    from envtool.cli.doctor import a_word_of_patience
+    from envtool.cli.patience import a_word_of_patience
     from envtool.doctor import ask
     from envtool.probe.host import LiveHost
 

@@ -103,18 +103,13 @@ def _answer(
 ) -> Answer:
     """What the checks of all candidates say; those behind the first ``likely`` are told only where they are true."""
     from envtool.checks import ALL, imports, of_course, pairs
+    from envtool.cli.doctor_choice import with_needs
     from envtool.report.symptom import Answer, Judged, Outcome
 
     if not found:
         return Answer((), diagnose(do_import), *sizes)
     checks = {check.code: check for check in (*ALL, *of_course())}
-    wanted: set[str] = set()
-    waiting = [c.failure.check for c in found if c.failure.check in checks]
-    while waiting:
-        code = waiting.pop()
-        if code is not None and code not in wanted:
-            wanted.add(code)
-            waiting += checks[code].needs
+    wanted = with_needs((c.failure.check for c in found if c.failure.check in checks), checks.values())
     needs_import = any(check.code in wanted for check in (*imports.CHECKS, *pairs.CHECKS))
     diagnosis = diagnose(do_import and (needs_import or not likely))
     by_code = {verdict.code: verdict for verdict in diagnosis.verdicts if verdict.code in wanted}

@@ -73,5 +73,6 @@ def render_list(checks: Iterable[Check]) -> str:
     blocks = []
     for group in (*GROUPS, COURSE, LOCK):
         rows = [f"  {check.code:<28} {check.title}" for check in checks if check.group == group]
-        blocks.append("\n".join([group, *rows]))
+        if rows:
+            blocks.append("\n".join([group, *rows]))
     return "\n\n".join(blocks) + "\n"

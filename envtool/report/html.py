@@ -7,10 +7,11 @@ from html import escape
 
 from envtool import __version__
 from envtool.diagnosis import Diagnosis, NextStep
+from envtool.mending import what_not, who_mends, who_words
 from envtool.report import facts
 from envtool.report.explain import pages
 from envtool.report.html_style import STYLE
-from envtool.report.text import MARKS, SMOKE, checks_of, group_lines, group_status
+from envtool.report.text import MARKS, SMOKE, avoided, checks_of, group_lines, group_status, person
 from envtool.verdicts import Status, Verdict
 
 # Control characters (line ends and tabs are none here), the signs that turn the direction of writing, which can make
@@ -85,7 +86,9 @@ def _problems(diagnosis: Diagnosis) -> str:
     problems, step = diagnosis.problems, diagnosis.next_step
     if not problems:
         return ""
-    items = "\n".join(_problem(verdict, last=step is not None and step.code == verdict.code) for verdict in problems)
+    items = "\n".join(
+        _problem(verdict, diagnosis, last=step is not None and step.code == verdict.code) for verdict in problems
+    )
     return f'<section aria-labelledby="problems">\n<h2 id="problems">{_count(problems)}</h2>\n{items}\n</section>'
 
 
@@ -96,22 +99,28 @@ def _count(problems: tuple[Verdict, ...]) -> str:
     return ", ".join(f"{count} {name}{'s' if count > 1 else ''}" for count, name in counted if count)
 
 
-def _problem(verdict: Verdict, *, last: bool) -> str:
+def _problem(verdict: Verdict, diagnosis: Diagnosis, *, last: bool) -> str:
     """One problem; ``last`` where the page ends with its hint."""
     return (
         f'<article class="problem {verdict.status.value}">\n'
         f"<h3>{_mark(verdict.status)} <code>{_text(verdict.code)}</code></h3>\n"
-        f"<p>{_prose(verdict.message)}</p>\n{_more(verdict, hint=not last)}</article>"
+        f"<p>{_prose(verdict.message)}</p>\n{_more(verdict, diagnosis, hint=not last)}</article>"
     )
 
 
-def _more(verdict: Verdict, *, hint: bool) -> str:
+def _more(verdict: Verdict, diagnosis: Diagnosis, *, hint: bool) -> str:
     """The check's page and the verdict's own hint, folded away: only the first hint is the next step."""
     page = pages().get(verdict.code)
     rows = [("What it means", _prose(page.cause)), ("How to mend it", _prose(page.mend))] if page else []
     if hint and verdict.hint:
         body = f"<code>{_unbroken(verdict.hint)}</code>" if verdict.command else _prose(verdict.hint)
         rows.append(("On this machine", body))
+    who, avoid = who_mends(verdict, diagnosis.machine), what_not(verdict)
+    if who:
+        words = who_words(who, diagnosis.machine)
+        rows.append(("Who can mend it", _prose(words[:1].upper() + words[1:] + ".")))
+    if avoid:
+        rows.append(("What not to do", _prose(avoid)))
     if not rows:
         return ""
     inner = "\n".join(f"<dt>{head}</dt><dd>{body}</dd>" for head, body in rows)
@@ -139,22 +148,26 @@ def _all_verdicts(diagnosis: Diagnosis) -> str:
 def _last(diagnosis: Diagnosis) -> str:
     step = diagnosis.next_step
     if step is not None:
-        return _fix(step)
+        return _fix(step, person(diagnosis, step.code), avoided(diagnosis, step.code))
     if diagnosis.status is not Status.PASS:
         return ""
     count = sum(v.status is Status.PASS for v in diagnosis.all_verdicts)
     return f'<section class="last">\n<p>{count} checks passed. There is nothing to do.</p>\n</section>'
 
 
-def _fix(step: NextStep) -> str:
+def _fix(step: NextStep, who: str, avoid: str | None) -> str:
+    """The end of the page; ``who`` as ``person`` words it."""
     code = f"<code>{_text(step.code)}</code>"
+    whose = f" ({_text(who.rstrip('; '))})" if who else ""
     if step.command:
-        title, lead = "The fix", f"Copy this line into a terminal; it mends {code}:"
+        title, lead = "The fix", f"Copy this line into a terminal; it mends {code}{whose}:"
         body = f"<pre><code>{_unbroken(step.text)}</code></pre>"
     else:
-        title, lead = "The next step", f"To mend {code}:"
+        title, lead = "The next step", f"To mend {code}{whose}:"
         body = f'<p class="step">{_prose(step.text)}</p>'
-    return f'<section class="last" aria-labelledby="fix">\n<h2 id="fix">{title}</h2>\n<p>{lead}</p>\n{body}\n</section>'
+    warning = f'<p class="not">{_prose(avoid)}</p>\n' if avoid else ""
+    head = f'<section class="last" aria-labelledby="fix">\n<h2 id="fix">{title}</h2>\n'
+    return f"{head}{warning}<p>{lead}</p>\n{body}\n</section>"
 
 
 def _unbroken(command: str) -> str:

@@ -35,9 +35,10 @@ def doctor_to_json(diagnosis: Diagnosis) -> dict[str, Json]:
         "machine": machine_to_json(diagnosis.machine),
         "environment": environment_to_json(diagnosis.environment),
         "imports": plain(diagnosis.imports),
-        "verdicts": [verdict_to_json(verdict) for verdict in diagnosis.verdicts],
+        "verdicts": [verdict_to_json(v) | mending_to_json(v, diagnosis) for v in diagnosis.verdicts],
         "next_step": step.text if step else None,
         "next_step_code": step.code if step else None,
+        **({"partial": True} if diagnosis.partial else {}),
         **({"spec": course_to_json(diagnosis.course)} if diagnosis.course else {}),
         **({"smoke": _smoke_to_json(diagnosis.smoke)} if diagnosis.smoke is not None else {}),
     }
@@ -74,6 +75,15 @@ def verdict_to_json(verdict: Verdict) -> dict[str, Json]:
         "evidence": dict(verdict.evidence),
         "url": f"{CHECKS_PAGE}#{verdict.code}",
     }
+
+
+def mending_to_json(verdict: Verdict, diagnosis: Diagnosis) -> dict[str, Json]:
+    """Who can mend a problem and what not to do about it; nothing for what is no problem."""
+    from envtool.mending import PROBLEMS, what_not, who_mends
+
+    if verdict.status not in PROBLEMS:
+        return {}
+    return {"who": who_mends(verdict, diagnosis.machine), "not": what_not(verdict)}
 
 
 def environment_to_json(environment: Environment | BrokenEnvironment) -> dict[str, Json]:

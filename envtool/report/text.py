@@ -9,6 +9,7 @@ from envtool.diagnosis import Diagnosis
 from envtool.environment import BrokenEnvironment
 from envtool.fact import Fact, dataclass
 from envtool.machine import Found
+from envtool.mending import what_not, who_mends, who_words
 from envtool.report import facts
 from envtool.verdicts import Status, Verdict
 
@@ -103,6 +104,10 @@ def group_lines(diagnosis: Diagnosis) -> dict[str, str]:
         lines[COURSE] = facts.course_line(diagnosis.course)
     if diagnosis.smoke is not None:
         lines[SMOKE] = facts.smoke_line(diagnosis.smoke)
+    if diagnosis.partial:
+        codes = {verdict.code for verdict in diagnosis.verdicts}
+        looked_at = {check.group for check in checks_of(diagnosis) if check.code in codes} | {SMOKE}
+        return {group: line for group, line in lines.items() if group in looked_at}
     return lines
 
 
@@ -153,16 +158,36 @@ def _next_step(diagnosis: Diagnosis, style: Style, width: int) -> str:
     step = diagnosis.next_step
     if step is None:
         return hanging("", _all_well(diagnosis), width)
-    why = f"(why: {style.program} explain {step.code})"
+    who, avoid = person(diagnosis, step.code), avoided(diagnosis, step.code)
+    lead = hanging("", avoid, width) + "\n\n" if avoid else ""
+    why = f"({who}why: {style.program} explain {step.code})"
     if step.command:  # never wrapped: it is there to be copied
-        return hanging("", f"Fix {why}; copy this line:", width) + f"\n\n{step.text}"
-    return hanging("", f"Next {why}:", width) + "\n\n" + hanging("", step.text, width)
+        return lead + hanging("", f"Fix {why}; copy this line:", width) + f"\n\n{step.text}"
+    return lead + hanging("", f"Next {why}:", width) + "\n\n" + hanging("", step.text, width)
+
+
+def person(diagnosis: Diagnosis, code: str) -> str:
+    """ "you, with sudo; ": who can mend a problem, as it begins a parenthesis; empty where that is not known."""
+    verdict = next((v for v in diagnosis.problems if v.code == code), None)
+    who = who_mends(verdict, diagnosis.machine) if verdict else None
+    if who is None:
+        return ""
+    return "nobody can mend the cause; " if who == "nobody" else f"{who_words(who, diagnosis.machine)}; "
+
+
+def avoided(diagnosis: Diagnosis, code: str) -> str | None:
+    """What not to do about a problem, though it is often advised."""
+    verdict = next((v for v in diagnosis.problems if v.code == code), None)
+    return what_not(verdict) if verdict else None
 
 
 def _all_well(diagnosis: Diagnosis) -> str:
     if diagnosis.status is not Status.PASS:
         return ""
     count = sum(v.status is Status.PASS for v in diagnosis.verdicts)
+    others = sum(v.status is not Status.PASS for v in diagnosis.verdicts) if diagnosis.partial else 0
+    if others:
+        return f"{count} of the checks that were asked for passed; the other {others} ask what does not arise here."
     if isinstance(diagnosis.smoke, Found):
         return f"All is well: {count} checks and {diagnosis.smoke.value.count(Status.PASS)} smoke tests passed."
     if isinstance(diagnosis.imports, Found):

@@ -1,0 +1,67 @@
+"""``envtool doctor --report`` and ``--redact``: what may be shown to others."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+from envtool.environment import Environment
+from envtool.machine import Found
+from envtool.redaction import Redactor, names_in, redacted, secrets_in
+
+if TYPE_CHECKING:
+    from envtool.diagnosis import Diagnosis
+    from envtool.probe.host import Host
+
+HOMES = ("HOME", "USERPROFILE", "SLURM_SUBMIT_HOME")
+USERS = ("USER", "LOGNAME", "USERNAME", "SUDO_USER", "SLURM_JOB_USER", "JUPYTERHUB_USER", "NB_USER")
+HOSTS = ("HOSTNAME", "COMPUTERNAME", "USERDOMAIN", "HOST", "SLURMD_NODENAME", "SLURM_SUBMIT_HOST", "USERDNSDOMAIN")
+
+
+def redactor(host: Host, diagnosis: Diagnosis) -> Redactor:
+    """One that knows this machine, its user, and the secrets in this shell's variables."""
+    from envtool.probe.host import LiveHost
+    from envtool.probe.recording import RecordingHost
+
+    live = isinstance(host, (LiveHost, RecordingHost))
+    homes, users = [host.env(name) for name in HOMES], [host.env(name) for name in USERS]
+    hosts = [str(host.facts().get("hostname") or ""), *(host.env(name) for name in HOSTS)]
+    if live:
+        user, home = _account()
+        users.append(user)
+        homes.append(home)
+        homes += [os.path.realpath(one) for one in homes if one]
+    users += [one.replace("\\", "/").rstrip("/").rpartition("/")[2] for one in homes if one]
+    return Redactor(
+        homes=tuple(one for one in homes if one),
+        users=names_in(users),
+        hosts=names_in(hosts),
+        secrets=secrets_in(os.environ) if live else (),
+        versions=_versions(diagnosis),
+    )
+
+
+def _account() -> tuple[str | None, str | None]:
+    """The user's name and home as the system knows them, whatever the variables say."""
+    with contextlib.suppress(ImportError, KeyError, OSError, AttributeError):
+        import pwd
+
+        account = pwd.getpwuid(os.getuid())
+        return account.pw_name, account.pw_dir
+    return None, None
+
+
+def _versions(diagnosis: Diagnosis) -> frozenset[str]:
+    environment, machine = diagnosis.environment, diagnosis.machine
+    found = {r.value for r in (machine.nvidia.driver, machine.kernel, machine.os_version) if isinstance(r, Found)}
+    if isinstance(environment, Environment):
+        found |= {one.version for one in environment.distributions}
+        found |= {one.version for one in environment.conda_packages}
+        found |= {one.version.partition("+")[0] for one in environment.builds}
+    return frozenset(found)
+
+
+def without_names(diagnosis: Diagnosis, host: Host) -> Diagnosis:
+    """The diagnosis with everything taken out of it that tells who somebody is."""
+    return redacted(diagnosis, redactor(host, diagnosis))
