@@ -122,7 +122,9 @@ def test_the_job_script_trains_and_goes_on(installed, python, tmp_path):
 
 
 def test_the_notebook_runs_from_top_to_bottom(installed, python):
-    good(python, "-m", "jupyter", "execute", "--inplace", "notebooks/tour.ipynb", cwd=installed)
+    here = Path(python).parent  # as an active environment: its programs go before those of the tests' own
+    path = os.pathsep.join((str(here), os.environ["PATH"]))
+    good(here / "jupyter", "execute", "--inplace", "notebooks/tour.ipynb", cwd=installed, PATH=path)
     notebook = json.loads((installed / "notebooks/tour.ipynb").read_text(encoding="utf-8"))
     text = "".join(
         "".join(output.get("text", [])) for cell in notebook["cells"] for output in cell.get("outputs", [])
