@@ -61,7 +61,10 @@ _SERIAL = re.compile(r"(?i)\b(serial(?: ?(?:number|no\.?))?\s*[:=#]?\s*)(?!<)(?=
 _LONG_HEX = re.compile(r"\b[0-9a-f]{32,}\b", re.IGNORECASE)
 _MAC = re.compile(r"(?<![\w:-])[0-9a-f]{2}(?:([:-])[0-9a-f]{2})(?:\1[0-9a-f]{2}){4}(?![\w:-])", re.IGNORECASE)
 _IPV4 = re.compile(r"(?<![\w.])(\d{1,3}(?:\.\d{1,3}){3})(?![\w]|\.\d)")
-_IPV6 = re.compile(r"(?<![\w:.])(?=[0-9a-f:.]*::|(?:[0-9a-f]{1,4}:){7})[0-9a-f:.]*:[0-9a-f:.]*(?:%\w+)?(?![\w:])", re.I)
+_IPV6 = re.compile(
+    r"(?<![\w:.])(?=[:.]*[0-9a-f])(?=[0-9a-f:.]*::|(?:[0-9a-f]{1,4}:){7})[0-9a-f:.]*:[0-9a-f:.]*(?:%\w+)?(?![\w:])",
+    re.I,
+)
 _HARMLESS = ("127.0.0.1", "0.0.0.0", "255.255.255.255")  # noqa: S104 - of no machine in particular
 
 SECRET_NAME = re.compile(r"(?i)token|secret|passw|passphrase|api_?key|access_?key|private_?key|credential|auth|cookie")
@@ -85,14 +88,13 @@ class Redactor(Fact):
 
     def __call__(self, text: str) -> str:
         """The text without them."""
+        text = self._home(text)  # before the names in it are gone
         for secret in self._secrets:
             text = text.replace(secret, "<secret>")
         text = _URL.sub(self._url, text)
         for pattern, by in _FORMS:
             text = pattern.sub(by, text)
-        text = _IPV4.sub(self._ipv4, text)
-        text = self._home(text)
-        return self._names(text)
+        return self._names(_IPV4.sub(self._ipv4, text))
 
     @cached_property
     def _secrets(self) -> tuple[str, ...]:
@@ -230,7 +232,8 @@ def secrets_in(environment: Mapping[str, str]) -> tuple[str, ...]:
         if SECRET_NAME.search(name) and not value.startswith(("/", "\\", "unix:")):
             found.append(value)
         for inside in re.findall(r"://([^\s/@]+)@", value):
-            found += [part for part in inside.split(":") if part]
+            user, colon, password = inside.partition(":")
+            found.append(password if colon else user)  # a token alone stands where the user would
     return tuple(found)
 
 
