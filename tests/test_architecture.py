@@ -10,7 +10,7 @@ ROOT = Path(envtool.__file__).parent
 
 # A layer may import from itself where `itself` is true, and from the layers below it.
 LAYERS = [
-    ("errors", "fact", "versions", "shell"),
+    ("errors", "fact", "versions", "shell", "extras"),
     ("machine",),
     ("environment", "verdicts"),
     ("smoke_report",),

@@ -244,7 +244,7 @@ def test_without_the_extra_the_line_that_installs_it(
     code, _, err = run(capsys, "update")
     assert code == 4
     assert f"needs {missing}, which is not installed" in err
-    assert 'hint: pip install "envtool[catalog]"' in err
+    assert "-m pip install 'envtool[catalog]>=0.9'" in err
 
 
 @pytest.mark.parametrize(

@@ -407,7 +407,8 @@ def test_without_py_rattler_what_can_not_be_told_is_not_called_good(folder, monk
     document = json.loads(capsys.readouterr().out)
     found = {v["code"]: v for v in document["verdicts"]}
     assert (
-        found["lock-edited"]["status"] == "unknown" and 'pip install "envtool[lock]"' in found["lock-edited"]["message"]
+        found["lock-edited"]["status"] == "unknown"
+        and "pip install 'envtool[lock]>=0.9'" in found["lock-edited"]["message"]
     )
     assert found["lock-stale"]["status"] == "fail" and code == 1  # that needs no more than the comments
 

@@ -341,7 +341,7 @@ def test_a_folder_that_may_not_be_written_to(here, capsys):
 def test_without_the_extra_the_way_to_get_it_is_told(here, capsys, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     code, out, err = run(capsys, "project", "cats")
-    assert code == 4 and not out and 'hint: pip install "envtool[init]"' in err
+    assert code == 4 and not out and "-m pip install 'envtool[init]>=0.9'" in err
     assert not os.listdir(here)
 
 

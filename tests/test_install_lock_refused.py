@@ -183,7 +183,7 @@ def test_without_py_rattler_the_line_that_installs_it(room: Room, monkeypatch: p
     lock = room.lock(OLD)
     monkeypatch.setitem(sys.modules, "rattler", None)
     assert room.run(lock) == 4
-    assert 'hint: pip install "envtool[lock]"' in room.err
+    assert "-m pip install 'envtool[lock]>=0.9'" in room.err
 
 
 BOMB = "a: &a [x, x]\n" + "".join(

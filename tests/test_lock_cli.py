@@ -276,7 +276,7 @@ def test_without_a_spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Ra
 def test_without_py_rattler_the_line_that_installs_it(course: Path, run: Ran, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rattler", None)
     assert run() == 4
-    assert 'hint: pip install "envtool[lock]"' in run.err
+    assert "-m pip install 'envtool[lock]>=0.9'" in run.err
 
 
 def test_a_damaged_lockfile_is_not_overwritten(course: Path, run: Ran) -> None:

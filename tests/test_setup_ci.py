@@ -117,7 +117,7 @@ def test_a_lockfile_has_one_python_and_is_checked(tmp_path, monkeypatch):
     assert matrix(tmp_path)["python"] == ["3.13"]
     assert "run: envtool install --lock lockfiles/pixi.lock --into .venv --no-smoke\n" in text
     assert "run: envtool check --lock lockfiles/pixi.lock --python .venv --junit" in text
-    assert "hashFiles('envtool.toml', 'lockfiles/pixi.lock')" in text and '"envtool[install,lock]"' in text
+    assert "hashFiles('envtool.toml', 'lockfiles/pixi.lock')" in text and '"envtool[install,lock]>=0.9"' in text
 
 
 @pytest.mark.parametrize(

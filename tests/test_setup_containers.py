@@ -155,7 +155,7 @@ def test_a_lockfile_is_installed_as_it_is_locked(tmp_path, monkeypatch):
     ]  # fmt: skip
     (line,) = [rest for _, rest in found if "envtool install" in rest]
     assert '--lock lockfiles/pixi.lock --variant "$VARIANT" --into' in line and "index" not in line
-    assert ("ARG", "VARIANT=cuda") in found and ("ARG", 'ENVTOOL="envtool[install,lock]"') in found
+    assert ("ARG", "VARIANT=cuda") in found and ("ARG", 'ENVTOOL="envtool[install,lock]>=0.9"') in found
     assert any("--no-deps --editable ./." in rest for _, rest in found)
     done = written(tmp_path, monkeypatch, "docker", "--no-lock", "--stdout")
     assert "pixi.lock" not in done.output

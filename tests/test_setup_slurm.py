@@ -381,7 +381,9 @@ def test_a_lockfile_is_what_is_installed(tmp_path, monkeypatch, capsys):
     out, err = capsys.readouterr()
     assert 'envtool" install --lock lockfiles/pixi.lock --no-smoke --into "$VENV" --variant cuda\n' in out
     assert (
-        "'envtool[install,lock]'" in out and "for folder in ./src .; do" in out and "using lockfiles/pixi.lock" in err
+        "'envtool[install,lock]>=0.9'" in out
+        and "for folder in ./src .; do" in out
+        and "using lockfiles/pixi.lock" in err
     )
     assert main(["setup", "slurm", "--stdout", "--no-lock"]) == 0
     assert "--lock" not in capsys.readouterr().out

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from envtool.cli.lock_place import short
 from envtool.drift import Locked
 from envtool.errors import EnvtoolError, UsageError
+from envtool.extras import line_for
 from envtool.fact import Fact, dataclass
 from envtool.machine import NOT_ASKED, Absent, Found, Reading, Unknown
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from envtool.cli.spec_option import Spec
     from envtool.lock.pixi import Head
 
-NO_RATTLER = 'py-rattler is not installed here: pip install "envtool[lock]"'
+NO_RATTLER = f"py-rattler is not installed here: {line_for('lock')}"
 OTHERS = Absent("another tool made it, and nothing in it tells")
 
 

@@ -12,6 +12,7 @@ from envtool.cli.lock_place import short
 from envtool.drift import CONDA, PIP, Locked, Pin
 from envtool.drift.compare import normalised
 from envtool.errors import EnvtoolError, ToolError, UsageError
+from envtool.extras import line_for
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -54,7 +55,7 @@ def _lockfile(path: str, kind: str) -> Lockfile:
     try:
         return load_any(path, short(path))
     except ImportError:
-        raise ToolError(f"{short(path)}: reading it needs py-rattler", hint='pip install "envtool[lock]"') from None
+        raise ToolError(f"{short(path)}: reading it needs py-rattler", hint=line_for("lock")) from None
 
 
 def _of_target(path: str, kind: str, target: LockedTarget, several: bool) -> Locked:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from envtool import REQUIREMENT
 from envtool.cli.init_from import Wanted, from_options, run_from
 from envtool.errors import EXIT_OK, UsageError
 
@@ -90,8 +91,8 @@ def project(
 @command.command("course")
 @click.argument("name", required=False)
 @click.option(
-    "--envtool", "source", metavar="SPEC", default="envtool",
-    help="What students' pip installs envtool from: a requirement, a URL or a path. Default: envtool.",
+    "--envtool", "source", metavar="SPEC", default=REQUIREMENT,
+    help="What students' pip installs envtool from: a requirement, a URL or a path. Default: envtool, 0.9 or newer.",
 )  # fmt: skip
 @answers
 def course(

@@ -12,6 +12,7 @@ import click
 
 from envtool.cli.spec_option import chosen, spec_options
 from envtool.errors import EXIT_FAILED, EXIT_OK, ToolError, UsageError
+from envtool.extras import line_for
 from envtool.fact import Fact
 from envtool.spec import ACCELERATORS
 
@@ -215,9 +216,16 @@ def _announce(about: About, job: Job) -> None:
     lines.append(f"  {', '.join(f'{pin.package} {pin.full}' for pin in plan.pins)}")
     lines.append(f"  {build} from {without_secrets(source) if source else usual}")
     if job.tool.name == "pip" and about.asked.installer is None:
-        lines.append('note: uv does this in a fraction of the time: pip install "envtool[install]"')
-    for line in (*lines, *(f"warning: {warning}" for warning in plan.warnings)):
+        lines.append(f"note: uv does this in a fraction of the time: {line_for('install')}")
+    for line in (*lines, *map(worded, plan.warnings)):
         tell(style().safe(line))
+
+
+def worded(warning: str) -> str:
+    """A plan's warning, as stderr tells it."""
+    from envtool.plan.outlook import is_no_matter
+
+    return f"{'note' if is_no_matter(warning) else 'warning'}: {warning}"
 
 
 # ── the ends ─────────────────────────────────────────────────────────────────────────────────────

@@ -13,6 +13,7 @@ import click
 from envtool.cli.install_target import chosen_target, fits_this_machine, this_subdir
 from envtool.cli.lock_place import short
 from envtool.errors import EXIT_FAILED, EXIT_OK, ToolError, UsageError
+from envtool.extras import line_for
 from envtool.fact import Fact
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from envtool.report.install_lock import LockedInstallation
     from envtool.smoke_report import SmokeReport
 
-EXTRA = 'pip install "envtool[lock]"'
+EXTRA = line_for("lock")
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from envtool.cli.pick import NoPlanError
 from envtool.cli.spec_option import Spec
 from envtool.errors import ToolError, UsageError
+from envtool.extras import line_for
 from envtool.fact import Fact
 
 if TYPE_CHECKING:
@@ -183,15 +184,15 @@ def _refused(answer: NoPlan, machine: Machine, wanted: Wanted, catalog: Catalog)
     if isinstance(free, Plan):
         details = (*(f"{line.place}: {line.text}" for line in lines), *refusal_details(answer))
         hint = f"change these lines; without them it would be torch {free.packages['torch']}"
-        message = f"no build fits what the requirements ask of torch ({answer.error_kind}): {answer.message}"
-        return NoPlanError(message, hint=hint, details=details)
+        message = f"no build fits what the requirements ask of torch: {answer.message}"
+        return NoPlanError(message, kind=answer.error_kind, hint=hint, details=details)
     whole = with_whole_hint(answer, machine, wanted.request, catalog)
     hint = whole.hint if "--installer" in whole.hint else whole.hint.replace("`envtool pick ", "`envtool install ")
     fitting = _fitting_python(machine, wanted, catalog) if answer.error_kind == "no_wheel_for_python" else None
     if fitting is not None:
         hint = f"make an environment with Python {fitting}: `envtool install --into torch-env --python {fitting}`"
-    message = f"no build fits ({answer.error_kind}): {answer.message}"
-    return NoPlanError(message, hint=hint, details=(*refusal_details(whole), *whole.warnings))
+    details = (*refusal_details(whole), *whole.warnings)
+    return NoPlanError(f"no build fits: {answer.message}", kind=answer.error_kind, hint=hint, details=details)
 
 
 def _fitting_python(machine: Machine, wanted: Wanted, catalog: Catalog) -> str | None:
@@ -226,7 +227,7 @@ def tool_for(asked: Asked) -> Uv | Pip:
     if uv is not None:
         return uv
     if asked.installer == "uv":
-        raise ToolError("--installer uv: there is no uv here", hint='install it: `pip install "envtool[install]"`')
+        raise ToolError("--installer uv: there is no uv here", hint=f"install it: {line_for('install')}")
     from envtool.install.pip import Pip
 
     return Pip(dict(os.environ))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from envtool import REQUIREMENT
 from envtool.cli.setup import Delivery, course_of, deliver, target_options
 from envtool.cli.setup_parts import LOCKFILE, lock_options
 from envtool.errors import EXIT_FAILED, EXIT_OK, UsageError
@@ -53,8 +54,8 @@ def job_options(function: F) -> F:
         click.option("--venv", metavar="DIR", help="The environment. Default: .venv, or the course's."),
         click.option("--resume", metavar="FILE", help="Where FILE is there, PROGRAM gets --resume."),
         click.option(
-            "--envtool", "source", metavar="SPEC", default="envtool",
-            help="What pip installs envtool from: a requirement, a URL or a path. Default: envtool.",
+            "--envtool", "source", metavar="SPEC", default=REQUIREMENT,
+            help="What pip installs envtool from: a requirement, a URL or a path. Default: envtool, 0.9 or newer.",
         ),
     )):  # fmt: skip
         function = option(function)

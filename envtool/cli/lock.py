@@ -11,6 +11,7 @@ import click
 from envtool.cli.lock_pip import PipWish
 from envtool.cli.lock_place import NoSolutionError, Place, check_lock, diff_lock, out, print_document, short, spec_of
 from envtool.errors import EXIT_NO_PLAN, EXIT_OK, ToolError, UsageError
+from envtool.extras import line_for
 from envtool.fact import Fact, dataclass
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from envtool.lock.task import Outcome
 
 FOLDER = "lockfiles"
-EXTRA = 'pip install "envtool[lock]"'
+EXTRA = line_for("lock")
 
 
 @click.command("lock")

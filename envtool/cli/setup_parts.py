@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from envtool import REQUIREMENT
 from envtool.cli.pick import NoPlanError
 from envtool.errors import UsageError
 from envtool.fact import Fact, dataclass
@@ -33,7 +34,7 @@ class Asked(Fact):
     no_spec: bool
     name: str | None
     output: str | None
-    envtool: str = "envtool"
+    envtool: str = REQUIREMENT
     lock: str | None = None
     no_lock: bool = False
 
@@ -41,8 +42,8 @@ class Asked(Fact):
 def envtool_option(function: F) -> F:
     """``--envtool``, as the argument ``source``."""
     return click.option(
-        "--envtool", "source", metavar="SPEC", default="envtool",
-        help="What pip installs envtool from: a requirement or a URL. Default: envtool.",
+        "--envtool", "source", metavar="SPEC", default=REQUIREMENT,
+        help="What pip installs envtool from: a requirement or a URL. Default: envtool, 0.9 or newer.",
     )(function)  # fmt: skip
 
 
@@ -265,7 +266,7 @@ def _refuse_without_plan(course: Course, subdir: str, python: str, variant: str,
 
 def no_plan(answer: NoPlan, where: str) -> NoPlanError:
     """The refusal, with the place it is about."""
-    return NoPlanError(f"no build fits {where} ({answer.error_kind}): {answer.message}", hint=answer.hint)
+    return NoPlanError(f"no build fits {where}: {answer.message}", kind=answer.error_kind, hint=answer.hint)
 
 
 def note(text: str) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from envtool.cli.spec_option import chosen
 from envtool.errors import EXIT_OK, ToolError, UsageError
+from envtool.extras import line_for
 
 if TYPE_CHECKING:
     from envtool.catalog import Catalog
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 def fill(asked: Asked) -> int:
     """Fetch every wheel that this machine or the target needs into a folder."""
     from envtool.catalog import load
-    from envtool.cli.install import tell
+    from envtool.cli.install import tell, worded
     from envtool.cli.install_parts import ask, plan_of, python_for, wanted_of
 
     started = time.monotonic()
@@ -48,7 +49,7 @@ def fill(asked: Asked) -> int:
     tell(f"Wheels for {_made_for(asked, question, machine)}, into {asked.download}:")
     tell(f"  {', '.join(f'{pin.package} {pin.full}' for pin in plan.pins)}")
     for warning in plan.warnings:
-        tell(f"warning: {warning}")
+        tell(worded(warning))
     with tempfile.TemporaryDirectory(prefix="envtool-", ignore_cleanup_errors=True) as temporary:
         packages = _solved(tool, question, base, temporary)
         line = _fetch(asked, tool, question, packages, base, folder, temporary)
@@ -93,7 +94,7 @@ def _question(
     if asked.target is not None and not isinstance(tool, Uv):
         raise ToolError(
             "wheels for another machine can only be worked out by uv; pip thinks of the machine that it runs on",
-            hint='install it: `pip install "envtool[install]"`',
+            hint=f"install it: {line_for('install')}",
         )
     if asked.target is not None and isinstance(machine.python, Found) and machine.python.value.abi.endswith("t"):
         message = "wheels for a free-threaded Python can't be worked out for another machine"

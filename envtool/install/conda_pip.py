@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from envtool.errors import ToolError, UsageError
+from envtool.extras import line_for
 from envtool.fact import Fact
 from envtool.install.failures import explained
 from envtool.install.order import Command
@@ -51,7 +52,7 @@ def uv_for(wheels: tuple[Wheel, ...]) -> str | None:
     program = find_uv()
     if program is None:
         raise ToolError("the lockfile has packages from pip, which uv lays down, and there is no uv here",
-                        hint='install it: `pip install "envtool[install]"`')  # fmt: skip
+                        hint=f"install it: {line_for('install')}")  # fmt: skip
     return program
 
 

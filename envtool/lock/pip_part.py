@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from envtool.errors import ToolError
+from envtool.extras import line_for
 from envtool.lock.model import LockedTarget, LockedWheel, Refused
 from envtool.lock.pip_files import file_of
 from envtool.lock.request import DEFAULT_MACOS, LockRequest
@@ -166,5 +167,5 @@ def uv_program() -> str:
     except (ImportError, FileNotFoundError):
         found = shutil.which("uv")
     if found is None:
-        raise ToolError("the packages under [pip] need uv, which is not installed", hint='pip install "envtool[lock]"')
+        raise ToolError("the packages under [pip] need uv, which is not installed", hint=line_for("lock"))
     return found

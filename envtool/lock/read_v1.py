@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from envtool.errors import ToolError, UsageError
+from envtool.extras import line_for
 from envtool.lock.model import LockedPackage, LockedTarget, LockedWheel, Lockfile, Target
 
 _DEEPEST = 16
@@ -75,7 +76,7 @@ def _parsed(text: str, where: str) -> Mapping[str, Any]:
     try:
         import yaml
     except ImportError:
-        raise ToolError(f"{where}: reading YAML needs PyYAML", hint='pip install "envtool[lock]"') from None
+        raise ToolError(f"{where}: reading YAML needs PyYAML", hint=line_for("lock")) from None
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         depth = 0

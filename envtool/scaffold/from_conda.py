@@ -11,6 +11,7 @@ from envtool.course.forms import Misfit
 from envtool.course.packages import conda_requirement
 from envtool.course.values import channel as checked_channel
 from envtool.errors import ToolError, UsageError
+from envtool.extras import line_for
 from envtool.scaffold.carried import Carried
 from envtool.scaffold.from_pip import Read, an_option, logical_lines, requirement, requirements_file
 from envtool.spec import FAMILY
@@ -28,8 +29,7 @@ def load(text: str, where: str) -> dict[str, Any]:
     try:
         import yaml
     except ModuleNotFoundError:
-        install = "python -m pip install 'envtool[init]'"
-        raise ToolError("reading YAML needs the package PyYAML", hint=f"install it: {install}") from None
+        raise ToolError("reading YAML needs the package PyYAML", hint=f"install it: {line_for('init')}") from None
     if len(text) > LARGEST:
         raise UsageError(f"{where} is larger than {LARGEST >> 10} KiB", hint="name an environment.yml")
     try:

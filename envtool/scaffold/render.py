@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from envtool.errors import ToolError
+from envtool.extras import line_for
 from envtool.scaffold.templates import read_settings, template
 
 if TYPE_CHECKING:
     from envtool.verdicts import Json
 
-INSTALL = 'pip install "envtool[init]"'
+INSTALL = line_for("init")
 Answers = Mapping[str, str | bool]
 
 

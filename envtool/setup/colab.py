@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
+from envtool import REQUIREMENT
 from envtool.course import Course
 from envtool.errors import UsageError
 from envtool.fact import Fact, dataclass
@@ -35,7 +36,7 @@ class Colab(Fact):
     branch: str = "main"
     path: str = FILE
     runtime: str | None = None  # a past version of Colab, as "2026.07"
-    source: str = "envtool"
+    source: str = REQUIREMENT
 
 
 def checked_repository(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+from envtool import REQUIREMENT
 from envtool.course import Course
 from envtool.errors import UsageError
 from envtool.fact import Fact, dataclass
@@ -36,7 +37,7 @@ class Kaggle(Fact):
     datasets: tuple[str, ...] = ()
     competitions: tuple[str, ...] = ()
     public: bool = False
-    source: str = "envtool"
+    source: str = REQUIREMENT
 
 
 def checked_user(text: str) -> str:

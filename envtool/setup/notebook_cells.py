@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from envtool import REQUIREMENT
 from envtool.course import Course
 from envtool.course.belongings import plain_name
 from envtool.fact import Fact, dataclass
@@ -33,7 +34,7 @@ class Wishes(Fact):
     gpu: str | None  # the GPU to ask for; None for none
     repository: str | None = None  # "OWNER/NAME" on GitHub: the course's files
     branch: str = "main"
-    source: str = "envtool"  # what pip installs envtool from
+    source: str = REQUIREMENT  # what pip installs envtool from
     links: tuple[str, ...] = ()  # lines of Markdown under the title
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from envtool import REQUIREMENT
 from envtool.course import Course
 from envtool.errors import UsageError
 from envtool.fact import Fact, dataclass
@@ -11,8 +12,8 @@ from envtool.setup.notebook import one_line
 from envtool.shell import quoted
 
 PYTORCH_INDEX = "https://download.pytorch.org/whl"
-ENVTOOL = "envtool[install]"
-ENVTOOL_FOR_LOCK = "envtool[install,lock]"
+ENVTOOL = REQUIREMENT.replace("envtool", "envtool[install]", 1)
+ENVTOOL_FOR_LOCK = REQUIREMENT.replace("envtool", "envtool[install,lock]", 1)
 # A path goes into shell lines, YAML, JSON and Dockerfiles, one in the other: what would need quotes is refused.
 _PATH = re.compile(r"[A-Za-z0-9_.@+=][A-Za-z0-9_.@+=,-]*(?:/[A-Za-z0-9_.@+=,-]+)*")
 

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from envtool.catalog import Catalog, parse
 from envtool.catalog.difference import Change, differences
 from envtool.errors import ToolError
+from envtool.extras import line_for
 from envtool.fact import Fact
 from envtool.update.settings import Settings, shown
 
 PYTORCH_INDEX = "https://download.pytorch.org/whl"
-INSTALL = 'pip install "envtool[catalog]"'
+INSTALL = line_for("catalog")
 ANSWER_SECONDS = 30.0
 
 
