@@ -54,7 +54,7 @@ def named(name: str, option: str, checks: Iterable[Check]) -> set[str]:
     from difflib import get_close_matches
 
     words = [*(check.code for check in checks), *sorted({check.group.lower() for check in checks})]
-    near = get_close_matches(wanted, words, n=1, cutoff=0.5)
+    near = get_close_matches(wanted, words, n=1, cutoff=0.6)
     hint = f"did you mean `{option} {near[0]}`?" if near else LIST
     raise UsageError(f"{option} {name}: there is no such check and no such group", hint=hint)
 
