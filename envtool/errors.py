@@ -14,10 +14,11 @@ class EnvtoolError(Exception):
     """A command can't go on.
 
     ``message`` names the thing, what was needed and what was found; ``hint`` is the one next step;
-    ``details`` are further lines, shown indented between the two.
+    ``details`` are further lines, shown indented between the two. ``kind`` is a refusal's name, for programs only.
     """
 
     exit_code = EXIT_TOOL
+    kind: str | None = None
 
     def __init__(self, message: str, *, hint: str | None = None, details: tuple[str, ...] = ()) -> None:
         super().__init__(message)

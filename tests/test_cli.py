@@ -238,7 +238,7 @@ def _runs(pid):
 
 def test_explain_prints_a_page_and_the_list():
     page = envtool("explain", "driver-too-old-for-wheel")
-    assert page.returncode == 0 and page.stdout.startswith("driver-too-old-for-wheel: ")
+    assert page.returncode == 0 and page.stdout.startswith("driver-too-old-for-wheel\n")
     assert "How to mend it" in page.stdout
     every = envtool("explain")
     from envtool.checks import ALL

@@ -106,7 +106,7 @@ def test_the_screen_fits_and_ends_with_the_line(
     _, text, packages, asked, _ = case
     code, out, err = pick(*packages, "--target", text, *options(asked))
     if code == 3:
-        assert out == "" and err.startswith("error: no build fits (") and "\nhint: " in err
+        assert out == "" and err.startswith("error: no build fits: ") and "\nhint: " in err
         return
     lines = out.splitlines()
     assert lines[-1].startswith("python -m pip install torch==") and lines[-2] == ""
@@ -279,7 +279,7 @@ def test_explain_is_a_table_of_candidates(pick: Run) -> None:
 
 def test_explain_without_a_plan(pick: Run) -> None:
     code, out, err = pick("torch==2.15.0", "--target", BOX, "--accelerator", "gpu", "--explain")
-    assert code == 3 and "2.15.0  cu132    pypi" in out and "driver_too_old" in err
+    assert code == 3 and "2.15.0  cu132    pypi" in out and "needs driver >=" in err and "driver_too_old" not in err
 
 
 # ── lines to paste ───────────────────────────────────────────────────────────────────────────────

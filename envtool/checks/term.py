@@ -89,7 +89,7 @@ def _counted(lines: tuple[str, ...], most: int) -> Verdict:
     if len(lines) <= most:
         return passed(f"{count} name{'s' if len(lines) == 1 else ''} a device")
     return failed(
-        f"{count} name a device, and {most} may: {listed(lines)}.",
+        f"{count} name{'s' if len(lines) == 1 else ''} a device, and {most} may: {listed(lines)}.",
         hint='keep one line, DEVICE = "cpu", and write .to(DEVICE) and device=DEVICE in the others',
         evidence={"lines": list(lines), "max": most},
     )

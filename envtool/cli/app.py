@@ -117,9 +117,9 @@ def _run(arguments: list[str]) -> int:
     except click.Abort:
         raise KeyboardInterrupt from None
     except click.ClickException as error:
-        return _complain(arguments, _clean(error), _usage_hint(error), (), EXIT_USAGE)
+        return _complain(arguments, _clean(error), _usage_hint(error, arguments), (), EXIT_USAGE)
     except EnvtoolError as error:
-        return _complain(arguments, error.message, error.hint, error.details, error.exit_code)
+        return _complain(arguments, error.message, error.hint, error.details, error.exit_code, error.kind)
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -138,22 +138,56 @@ def _clean(error: click.ClickException) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _usage_hint(error: click.ClickException) -> str:
+def _usage_hint(error: click.ClickException, arguments: list[str]) -> str:
     context = getattr(error, "ctx", None)
-    path = context.command_path if context is not None else "envtool"
+    path = context.command_path if context is not None else _command_in(arguments)
     return f"see `{path} --help`"
 
 
-def _complain(arguments: list[str], message: str, hint: str | None, details: tuple[str, ...], code: int) -> int:
+def _command_in(arguments: list[str]) -> str:
+    """The command that a command line names: not every error of click's knows it."""
+    path, group = "envtool", cli
+    for word in arguments:
+        inner = group.get_command(click.Context(group), word)
+        if inner is None:
+            break
+        path = f"{path} {word}"
+        if not isinstance(inner, click.Group):
+            break
+        group = inner
+    return path
+
+
+def _typed(text: str) -> str:
+    """A hint for who calls envtool through another program, such as a course's start.py, which names itself."""
+    program = os.environ.get("ENVTOOL_PROGRAM")
+    if not program:
+        return text
+    import re
+
+    return re.sub(rf"\benvtool (?=(?:{'|'.join(COMMANDS)})\b)", lambda _: f"{program} ", text)
+
+
+def _complain(
+    arguments: list[str],
+    message: str,
+    hint: str | None,
+    details: tuple[str, ...],
+    code: int,
+    kind: str | None = None,
+) -> int:
     """The message on stderr; with ``--json`` also one document on stdout, where a program reads."""
     lines = [f"error: {message}", *(f"  {detail}" for detail in details)]
     if hint:
-        lines.append(f"hint: {hint}")
+        lines.append(f"hint: {_typed(hint)}")
     print("\n".join(lines), file=sys.stderr)
     if "--json" in arguments:
         from envtool.report.json import dumps, error_to_json
 
-        sys.stdout.write(dumps(error_to_json(message, hint, details, code)))
+        document = error_to_json(message, hint, details, code)
+        if kind is not None and isinstance(document["error"], dict):
+            document["error"] = {**document["error"], "kind": kind}
+        sys.stdout.write(dumps(document))
     return code
 
 

@@ -97,5 +97,6 @@ def _explain_test(code: str, *, as_json: bool) -> int:
 def _nearest(code: str, codes: list[str], *, other: str = "`envtool explain` lists every check") -> str:
     from difflib import get_close_matches
 
-    near = get_close_matches(code, codes, n=1, cutoff=0.5)
+    begun = [known for known in codes if len(code) > 3 and known.startswith(code)]
+    near = begun or get_close_matches(code, codes, n=1, cutoff=0.75)
     return f"did you mean `envtool explain {near[0]}`?" if near else other

@@ -26,6 +26,12 @@ class NoPlanError(EnvtoolError):
 
     exit_code = EXIT_NO_PLAN
 
+    def __init__(
+        self, message: str, *, hint: str | None = None, details: tuple[str, ...] = (), kind: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint, details=details)
+        self.kind = kind
+
 
 @click.command("pick")
 @click.argument("specs", metavar="[SPEC]...", nargs=-1)
@@ -261,8 +267,8 @@ def _whole(answer: NoPlan, subject: _Subject, request: Request, catalog: Catalog
 def _error(answer: NoPlan) -> NoPlanError:
     from envtool.report.plan import refusal_details
 
-    message = f"no build fits ({answer.error_kind}): {answer.message}"
-    return NoPlanError(message, hint=answer.hint, details=(*refusal_details(answer), *answer.warnings))
+    details = (*refusal_details(answer), *answer.warnings)
+    return NoPlanError(f"no build fits: {answer.message}", kind=answer.error_kind, hint=answer.hint, details=details)
 
 
 def _show(plan: Plan, subject: _Subject, request: Request, catalog: Catalog, *, explain: bool) -> None:

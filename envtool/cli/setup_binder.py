@@ -91,7 +91,7 @@ def _planned(course: Course, named: str | None, pythons: tuple[str, ...]) -> tup
         raise NoPlanError(
             f"no Python on Binder is {course.python}: it has {names}", hint="widen python in envtool.toml"
         )
-    raise NoPlanError(f"no build fits Binder ({refused.error_kind}): {refused.message}", hint=refused.hint)
+    raise NoPlanError(f"no build fits Binder: {refused.message}", kind=refused.error_kind, hint=refused.hint)
 
 
 def _tell(course: Course, table: dict[str, object], link: str | None) -> None:

@@ -213,10 +213,12 @@ def _announcement(size: space.Size, missing: int | None, job: Job) -> str:
     if job.question.sources.offline:
         return f"From {', '.join(job.question.sources.find_links)}: {size}."
     if missing == 0:
-        return f"Nothing to download: {size.packages} packages are in uv's cache."
+        packages = "the one package is" if size.packages == 1 else f"all {size.packages} packages are"
+        return f"Nothing to download: {packages} in uv's cache."
     free = space.readable(shutil.disk_usage(os.path.dirname(job.place.path)).free)
     cached = size.packages - missing if missing is not None else 0
-    less = f", less {cached} that are in uv's cache" if cached > 0 else ""
+    are = "is" if cached == 1 else "are"
+    less = f", less {cached} that {are} in uv's cache" if cached > 0 else ""
     return f"To download: {size}{less}. {free} are free on this disk."
 
 

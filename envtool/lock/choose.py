@@ -14,11 +14,11 @@ from envtool.lock.model import Refused, Target
 from envtool.lock.offers import FAMILY, Offer
 from envtool.lock.request import DEFAULT_DRIVER, DEFAULT_GLIBC, DEFAULT_MACOS, LockRequest, cuda_word, plan_request
 from envtool.plan import NoPlan, Plan, resolve
+from envtool.plan.outlook import is_about_newer
 from envtool.spec import allows, read
 from envtool.target import read_target
 from envtool.versions import at_least, cuda_of, numbers
 
-_HELD_BACK = "a newer torch does not fit here"  # the beginning of the catalog's own warning
 PYTHONS = ("3.14", "3.13", "3.12", "3.11", "3.10", "3.9", "3.8")
 
 
@@ -223,7 +223,7 @@ class _Chooser:
             plan = resolve(machine, plan_request(self._request, meant, limit), self._catalog)
             if isinstance(plan, NoPlan):
                 return plan if limit == torch else None
-            choice = Choice(target, python, plan, (*notes, *(w for w in plan.warnings if w.startswith(_HELD_BACK))))
+            choice = Choice(target, python, plan, (*notes, *(w for w in plan.warnings if is_about_newer(w))))
             if has_all(choice, self._offers.get(target.subdir)):
                 return choice
             older = None if torch is not None else self._next(choice)

@@ -121,6 +121,8 @@ def _driver_hint(tried: Sequence[Tried]) -> str:
 
 
 NEWER = "a newer torch does not fit here: "
+UNSEEN = "not been verified on"
+NOTHING_TO_DO = " Nothing to do."
 
 
 # ── with a plan ──────────────────────────────────────────────────────────────────────────────────
@@ -160,7 +162,17 @@ def _newer(build: Build, refusals: Sequence[Refusal]) -> list[str]:
     if not newer:
         return []
     first = newer[0]
-    return [f"{NEWER}{sentence(first.torch, first.variant, first.reason)}"]
+    waiting = not_checked_yet(first, build.torch)
+    return [waiting or f"{NEWER}{sentence(first.torch, first.variant, first.reason)}"]
+
+
+def not_checked_yet(newer: Refusal, torch: str) -> str | None:
+    """What is said of a newer torch that only waits for somebody to have seen it; None for any other refusal."""
+    if newer.kind != "no_such_variant" or UNSEEN not in newer.reason:
+        return None
+    package = newer.reason.split()[0]
+    what = f"its {package} isn't" if package in ("torchvision", "torchaudio") else "it isn't"
+    return f"torch {newer.torch} is newer; {what} checked yet, so torch {torch} is taken.{NOTHING_TO_DO}"
 
 
 def _outdated_gpus(target: Target, catalog: Catalog) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from envtool.catalog import Catalog
 from envtool.machine import Found, Machine
 from envtool.plan import resolve
-from envtool.plan.advice import NEWER, sentence
+from envtool.plan.advice import NEWER, NOTHING_TO_DO, not_checked_yet, sentence
 from envtool.plan.answers import Plan, Refusal
 from envtool.plan.targets import Target, accelerators
 from envtool.spec import Request
@@ -62,7 +62,7 @@ def _newest_held_back(plan: Plan) -> str | None:
     if not newer:
         return None
     gpu = next((r for r in newer if r.torch == newer[0].torch and r.kind == "gpu_arch_unsupported"), newer[0])
-    return plainly(gpu)
+    return not_checked_yet(gpu, plan.build.torch) or plainly(gpu)
 
 
 def plainly(refusal: Refusal) -> str:
@@ -75,4 +75,9 @@ def plainly(refusal: Refusal) -> str:
 
 def is_about_newer(warning: str) -> bool:
     """Does a plan's warning tell what the outlook tells better?"""
-    return warning.startswith(NEWER)
+    return warning.startswith(NEWER) or is_no_matter(warning)
+
+
+def is_no_matter(warning: str) -> bool:
+    """Is it good to know, and asks for nothing?"""
+    return warning.endswith(NOTHING_TO_DO)

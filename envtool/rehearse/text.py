@@ -80,7 +80,8 @@ def _work(report: Report) -> str:
     if counts is None or not counts.accelerator + counts.cpu:
         return f"{report.seconds:.1f} s"
     share = 100 * counts.accelerator / (counts.accelerator + counts.cpu)
-    return f"{counts.accelerator + counts.cpu:,} tensor operations, {share:.0f} % of them there, {report.seconds:.1f} s"
+    total = f"{counts.accelerator + counts.cpu:,} tensor operations"
+    return f"{total}, {share:.0f} % of them on the accelerator, {report.seconds:.1f} s"
 
 
 def _how_far(report: Report, screen: Screen) -> str:

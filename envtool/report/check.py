@@ -15,6 +15,7 @@ from envtool.report.text import SEVERITY, WIDEST, Style, group_lines, group_stat
 from envtool.verdicts import Json, Status, Verdict
 
 SCHEMA = "envtool.check/1"
+_OWN_ROWS = {"device-lines": "Device", "catalog-ends": "Term"}  # asked on the command line, and not of the lockfile
 SHOWN = 12  # problems on the screen; CI's logs are long, and still one reads them
 
 
@@ -154,10 +155,18 @@ def _rows(report: CheckReport, style: Style, width: int) -> str:
     if not report.files_only:
         lines = group_lines(diagnosis)
         rows = [(group_status(diagnosis, group), group, text) for group, text in lines.items()]
-    mine = [verdict for verdict in diagnosis.verdicts if verdict.code in {check.code for check in of_lock()}]
+    about_lock = {check.code for check in of_lock()} - set(_OWN_ROWS)
+    mine = [verdict for verdict in diagnosis.verdicts if verdict.code in about_lock]
     status = next((s for s in SEVERITY if any(v.status is s for v in mine)), None)
     rows.append((status if status is not Status.SKIP else None, LOCK, lock_line(report)))
+    asked = [verdict for verdict in diagnosis.verdicts if verdict.code in _OWN_ROWS]
+    rows += [(v.status, _OWN_ROWS[v.code], _short(v.message)) for v in asked if v.status is not Status.SKIP]
     return "\n".join(hanging(f"{style.mark(s)} {group:<8} ", text, width, visible=15) for s, group, text in rows)
+
+
+def _short(message: str) -> str:
+    """A message up to what it lists, which the problem below tells in full."""
+    return message.partition(": ")[0]
 
 
 def lock_line(report: CheckReport) -> str:

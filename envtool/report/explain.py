@@ -51,7 +51,7 @@ def render(check: Check, text: Page, more: str = "") -> str:
         ("How envtool tells", text.found),
         ("How to mend it", text.mend),
     )
-    blocks = [f"{check.code}: {check.title}"]
+    blocks = [f"{check.code}\n  What should be true: {check.title}."]
     blocks += [f"{head}\n{_paragraph(body)}" for head, body in sections]
     if more:
         blocks.append(more.rstrip("\n"))
@@ -70,7 +70,7 @@ def _paragraph(body: str) -> str:
 def render_list(checks: Iterable[Check]) -> str:
     """Every check in its group, a line each."""
     checks = tuple(checks)
-    blocks = []
+    blocks = ["What each check wants to be true; `envtool explain CODE` for when it is not"]
     for group in (*GROUPS, COURSE, LOCK):
         rows = [f"  {check.code:<28} {check.title}" for check in checks if check.group == group]
         if rows:
