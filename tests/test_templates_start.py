@@ -80,6 +80,17 @@ def test_the_steps_in_their_order(is_locked, tmp_path, monkeypatch):
     assert steps[2:] == [["envtool for doctor", "doctor", "--python", ".venv"]]
 
 
+def test_an_environment_from_before_the_lockfiles_is_to_be_deleted(tmp_path):
+    path = course(tmp_path, "envtool")
+    for name in (".venv", "lockfiles"):
+        (tmp_path / name).mkdir()
+    for name in (".venv/pyvenv.cfg", "lockfiles/pixi.lock"):
+        (tmp_path / name).touch()
+    done = start(path)
+    assert done.returncode == 1 and not (tmp_path / ".envtool").exists()
+    assert done.stderr.endswith("\nhint: delete the folder .venv and run this again\n")
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
 def test_envtool_is_installed_once_and_gets_the_arguments(tmp_path):
@@ -97,6 +108,7 @@ def test_envtool_is_installed_once_and_gets_the_arguments(tmp_path):
     assert "installing " in done.stderr
     again = start(path, "explain", "no-such-check")
     assert again.returncode == 2 and "installing " not in again.stderr
+    assert "`envtool " not in again.stderr, "a student has no envtool to call"
     toml = tmp_path / "envtool.toml"
     toml.write_text(toml.read_text("utf-8").replace(">=3.10,<3.14", ">=9"), encoding="utf-8")
     done = start(path)

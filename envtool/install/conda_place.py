@@ -54,7 +54,7 @@ def _refuse_what_is_no_conda(shown: str, path: str) -> None:
     if os.path.isfile(os.path.join(path, "pyvenv.cfg")):
         raise UsageError(
             f"{shown} is a venv, and a lockfile of conda makes an environment of conda's; the two don't mix",
-            hint=NAME_ANOTHER,
+            hint=f"delete the folder {shown} and run this again, or {NAME_ANOTHER}",
         )
     raise UsageError(f"{shown} is not empty and not an environment: it has no conda-meta", hint=NAME_ANOTHER)
 

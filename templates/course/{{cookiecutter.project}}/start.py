@@ -23,9 +23,14 @@ def main(arguments):
         found = "%d.%d" % sys.version_info[:2]
         sys.exit("This needs Python 3.10 or newer, and this is %s. Get one: https://www.python.org/downloads/" % found)
     if arguments:
-        sys.exit(subprocess.call([envtool(arguments[0]), *arguments]))
+        sys.exit(subprocess.call([envtool(arguments[0]), *arguments], env=variables()))
     os.chdir(HERE)
     if os.path.exists(LOCKFILE):
+        if os.path.exists(os.path.join(".venv", "pyvenv.cfg")):
+            sys.exit(
+                "error: .venv was made before the course had lockfiles, whose packages don't go into such a folder\n"
+                "hint: delete the folder .venv and run this again"
+            )
         run(envtool("lock"), "install", "--lock", LOCKFILE, "--into", ".venv")
     else:
         run(envtool("install"), "install", "--into", ".venv")
@@ -76,9 +81,15 @@ def add(project):
     run(*pip, "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--editable", project)
 
 
+def variables():
+    """The caller's, and this program as it was called: envtool tells people to type that in place of `envtool`."""
+    path = '"%s"' % sys.argv[0] if " " in sys.argv[0] else sys.argv[0]
+    return dict(os.environ, ENVTOOL_PROGRAM="%s %s" % ("py" if os.name == "nt" else "python3", path))
+
+
 def run(*command):
     """Run a program in the folder of the course; where it fails, this ends with its exit code."""
-    code = subprocess.call(command, cwd=HERE)
+    code = subprocess.call(command, cwd=HERE, env=variables())
     if code != 0:
         sys.exit(code)
 

@@ -84,7 +84,8 @@ def why_no_cuda():
         (
             torch.version.cuda is None and torch.version.hip is None,
             f"this PyTorch ({torch.__version__}) is built for the CPU only. "
-            "Install a CUDA build: `envtool pick --accelerator cuda` prints the command.",
+            "With an NVIDIA GPU, `envtool pick --accelerator cuda` prints the command of a CUDA "
+            'build. Without one, write "cpu" or "auto".',
         ),
         (
             "SLURM_JOB_ID" in os.environ and not (driver and granted),
