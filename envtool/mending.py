@@ -138,16 +138,18 @@ def _ready(words: tuple[str, ...], environment: Environment | BrokenEnvironment)
     if isinstance(environment, BrokenEnvironment) or not _is_ones_own(environment):
         return None
     python = environment.executable
+    tool: tuple[str, ...] = (python, "-m", "pip")
     match words:
         case ("uv", "pip", ("install" | "uninstall") as verb, "--python", named, *rest) if rest:
+            tool = ("uv", "pip", "--python", python)
             ours: tuple[str, ...] = ("uv", "pip", verb, "--python", python, *rest)
         case (named, "-m", "ensurepip"):
             verb, rest, ours = "install", ["pip"], (python, "-m", "ensurepip")
         case (named, "-m", "pip", ("install" | "uninstall") as verb, *rest) if rest:
-            ours = (python, "-m", "pip", verb, *rest)
+            ours = (*tool, verb, *rest)
         case _:
             return None
-    return (ours, _undone(verb, tuple(rest), environment)) if _is_its_python(named, environment) else None
+    return (ours, _undone(tool, verb, tuple(rest), environment)) if _is_its_python(named, environment) else None
 
 
 def _is_ones_own(environment: Environment) -> bool:
@@ -164,22 +166,31 @@ def _is_its_python(word: str, environment: Environment) -> bool:
     return here is not None and f"{here.rstrip('/')}/{word}" == environment.executable
 
 
-def _undone(verb: str, words: tuple[str, ...], environment: Environment) -> str:
+def _undone(tool: tuple[str, ...], verb: str, words: tuple[str, ...], environment: Environment) -> str:
     """The line that brings back the versions that are there now, and takes away what was not there."""
-    names = _packages(words)
-    python = environment.executable
-    before = {name: found.version for name in names if (found := environment.distribution(name)) is not None}
-    builds = {b.package: b.version for b in environment.builds}
+    installed: dict[str, list[str]] = {}  # by the index that has them
+    new = []
+    for name in _packages(words):
+        distribution, build = environment.distribution(name), environment.build(name)
+        if build is not None and "+" in build.version:
+            installed.setdefault(INDEX + build.version.partition("+")[2], []).append(f"{name}=={build.version}")
+        elif distribution is not None:
+            installed.setdefault("", []).append(f"{name}=={distribution.version}")
+        elif verb == "install":
+            new.append(name)
     lines = []
-    local = next((v.partition("+")[2] for n, v in {**before, **builds}.items() if n == "torch" and "+" in v), "")
-    back = [f"{name}=={builds.get(name, version)}" for name, version in before.items()]
-    if back:
-        index = ["--index-url", INDEX + local] if local else []
-        lines.append(shell_line([python, "-m", "pip", "install", "--no-deps", *back, *index], "posix"))
-    new = [name for name in names if name not in before] if verb == "install" else []
+    for index, back in installed.items():
+        lines.append(_line(tool, "install", "--no-deps", *back, *(["--index-url", index] if index else [])))
     if new:
-        lines.append(shell_line([python, "-m", "pip", "uninstall", *new], "posix"))
+        lines.append(_line(tool, "uninstall", *new))
     return " && ".join(lines)
+
+
+def _line(tool: tuple[str, ...], verb: str, *words: str) -> str:
+    """``tool`` is "uv pip --python X" or "X -m pip": the verb goes where that tool wants it."""
+    if tool[0] == "uv":
+        return shell_line(["uv", "pip", verb, *tool[2:], *words], "posix")
+    return shell_line([*tool, verb, *words], "posix")
 
 
 def _packages(words: tuple[str, ...]) -> tuple[str, ...]:
