@@ -146,7 +146,8 @@ def _usage_hint(error: click.ClickException, arguments: list[str]) -> str:
 
 def _command_in(arguments: list[str]) -> str:
     """The command that a command line names: not every error of click's knows it."""
-    path, group = "envtool", cli
+    path = "envtool"
+    group: click.Group = cli
     for word in arguments:
         inner = group.get_command(click.Context(group), word)
         if inner is None:

@@ -12,9 +12,12 @@ from envtool.errors import EXIT_FAILED, EXIT_OK, ToolError, UsageError
 JSON_HELP = "One JSON document on stdout."
 
 
-@click.group("catalog")
-def command() -> None:
+@click.group("catalog", invoke_without_command=True)
+@click.pass_context
+def command(context: click.Context) -> None:
     """The compatibility data: what exists, what it needs, and where each fact comes from."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 @command.command("show")

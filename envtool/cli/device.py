@@ -71,7 +71,8 @@ def _warnings(found: Found, name: str | None) -> list[str]:
 
 
 def _line(path: str, name: str) -> str:
+    from envtool.cli.terminal import program
     from envtool.shell import shell_line
 
-    words = ["envtool", "device", *([path] if path != "." else []), "--set", name]
-    return shell_line(words, "powershell" if os.name == "nt" else "posix")
+    words = ["device", *([path] if path != "." else []), "--set", name]
+    return f"{program()} {shell_line(words, 'powershell' if os.name == 'nt' else 'posix')}"

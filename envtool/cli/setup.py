@@ -71,13 +71,16 @@ def _no_such_target(name: str) -> str:
     return f"there is no target {name!r}.{guess}"
 
 
-@click.group("setup", cls=Targets)
-def command() -> None:
+@click.group("setup", cls=Targets, invoke_without_command=True)
+@click.pass_context
+def command(context: click.Context) -> None:
     """Write the files that set up one place to run in: a notebook, a cluster job, a container, CI.
 
     They are made from envtool.toml, or from options where there is none.
     The same input gives the same bytes. What is there already is kept.
     """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 # ── what every target takes ──────────────────────────────────────────────────────────────────────

@@ -17,11 +17,13 @@ def style() -> Style:
 
         width = shutil.get_terminal_size((WIDEST, 24)).columns
     colour = terminal and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb" and _ansi()
-    return Style(width=width, colour=colour, unicode=_unicode(), program=_program())
+    return Style(width=width, colour=colour, unicode=_unicode(), program=program())
 
 
-def _program() -> str:
+def program() -> str:
     """What to type for this program: its name where the shell finds it, else how it was called."""
+    if os.environ.get("ENVTOOL_PROGRAM"):  # a course's start.py: those who run it have no other envtool
+        return os.environ["ENVTOOL_PROGRAM"]
     for folder in os.environ.get("PATH", "").split(os.pathsep):
         if os.path.exists(os.path.join(folder, "envtool" + (".exe" if os.name == "nt" else ""))):
             return "envtool"
