@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from envtool.fact import Fact, dataclass
-from envtool.machine import NOT_ASKED, Absent, Reading
+from envtool.machine import NOT_ASKED, Absent, DeviceNode, Reading
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -70,6 +70,87 @@ class Shadow(Fact):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+class Setting(Fact):
+    """One setting of pip or uv: ``where`` a variable or a file, ``key`` as in pip ("index-url", "requirement")."""
+
+    where: str
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Proxy(Fact):
+    """A proxy that a variable names. ``wrong``: "malformed", "silent" where nobody listens on this machine, or ""."""
+
+    variable: str
+    host: str
+    port: str
+    wrong: str
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Kernel(Fact):
+    """A kernel of Jupyter's. ``own``: the user's, which comes before the environment's; ``mine``: of this Python."""
+
+    name: str
+    program: str
+    own: bool
+    there: bool
+    mine: bool
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Finding(Fact):
+    """Something in a program of the folder: "compile", "extension" or the name of a check."""
+
+    what: str
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Workplace(Fact):
+    """The folder, the shell and the settings that a plain start of this Python meets. Passwords were never read."""
+
+    variables: tuple[tuple[str, str], ...] = ()
+    settings: tuple[Setting, ...] = ()
+    programs: tuple[str, ...] | None = None  # compilers and container tools on PATH
+    proxies: tuple[Proxy, ...] = ()
+    certificates: tuple[tuple[str, str], ...] = ()  # that variables name: (variable, path)
+    missing: tuple[tuple[str, str], ...] = ()  # … and that are not there: (variable or pip's file, path)
+    authorities: int = 0  # certificates that an administrator has added to the system's
+    closed: tuple[tuple[str, str], ...] = ()  # folders for downloads that can't be written: (by what, path)
+    limits: tuple[tuple[str, int], ...] = ()  # "open files", "locked memory"; -1 is no limit
+    route: bool | None = None  # a way out of this machine
+    render_nodes: tuple[DeviceNode, ...] = ()
+    libraries: tuple[str, ...] = ()  # CUDA libraries in folders of LD_LIBRARY_PATH
+    toolkit: tuple[str, str] | None = None  # the CUDA toolkit's folder and version, "" where it does not say
+    kernels: tuple[Kernel, ...] = ()
+    replaced: tuple[str, ...] = ()  # packages that the notebook's kernel has loaded and that were replaced since
+    days_behind: int = 0  # Python's own files are newer than the clock by so many days
+    long_paths: bool | None = None  # Windows' LongPathsEnabled
+    headers: bool | None = None  # Python.h
+    encoding: str | None = None
+    infiniband: tuple[str, ...] = ()
+    interfaces: tuple[str, ...] = ()  # of the network
+    sources: tuple[Finding, ...] = ()
+    editor: tuple[str, bool] | None = None  # the Python that VS Code's settings name, and is it there
+    containers: tuple[tuple[str, str, str], ...] = ()  # (file, "cuda", "12.8.1") or (file, "gpu", "")
+
+    def variable(self, name: str) -> str | None:
+        """The variable's value, None where it is not set."""
+        return dict(self.variables).get(name)
+
+    def limit(self, name: str) -> int | None:
+        """The limit of that name, None where it could not be read."""
+        return dict(self.limits).get(name)
+
+    def found(self, what: str) -> Finding | None:
+        """The first finding of that kind in the folder's programs."""
+        return next((finding for finding in self.sources if finding.what == what), None)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Environment(Fact):
     """A Python environment that answered."""
 
@@ -103,6 +184,7 @@ class Environment(Fact):
     pip_on_path: Reading[str] = NOT_ASKED  # the interpreter that a bare `pip` would install into
     local_venv: Reading[str] = NOT_ASKED  # ./.venv, when that is another environment than this one
     local_venv_starts: Reading[bool] = NOT_ASKED  # Found(False): its Python is a link that leads nowhere
+    workplace: Workplace | None = None  # None where a plain start did not tell
     ghost: str | None = None  # the active environment, by VIRTUAL_ENV or CONDA_PREFIX, where no Python is there
 
     def distribution(self, name: str) -> Distribution | None:

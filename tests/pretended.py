@@ -39,6 +39,7 @@ sys._base_executable = spec["executable"]
 sys.version_info = spec["version_info"]
 sys.implementation = Like(name="cpython", cache_tag=spec["tag"])
 sys.path[:] = spec["path"][mode]
+sys.envtool_root = spec["root"]
 sys.modules["encodings"] = Like(__path__=[spec["home"] + "/encodings"])
 sys.modules["site"] = Like(USER_SITE=spec["user_site"], getsitepackages=lambda: spec["site"])
 frozen = sys.modules["_imp"].is_frozen
@@ -169,6 +170,7 @@ def _listed(there: Imitation, mode: str) -> dict:
         "machine": it.machine,
         "pythonpath": there.at(it.pythonpath),
         "cwd": there.at(it.cwd),
+        "root": there.root,
     }
     argv = [sys.executable, "-I", "-S", "-B", "-c", POSE, repr(spec), child_file("environment.py"), mode]
     environ = {"PATH": "/usr/bin:/bin"}

@@ -24,6 +24,7 @@ from builders import (
     stage,
     verdicts,
 )
+from checks_more import BAD as MORE_BAD
 
 from envtool.checks import ALL, GROUPS, Check, run
 from envtool.environment import BrokenEnvironment
@@ -412,6 +413,7 @@ BAD: dict[str, tuple[dict, str, tuple[str, ...]]] = {
     "cuda-unknown-error": ({"machine": server(), "env": environment(CUDA), "imports": gpu_error("CUDA unknown error")}, "fail", ("999",)),
     "gpu-computes": ({"machine": server(), "env": environment(CUDA), "imports": gpu_error("the result is wrong")}, "fail", ("cuda:0",)),
 }  # fmt: skip
+BAD |= MORE_BAD
 NEVER_BAD = {"login-node"}  # a fact worth a line, never a fault
 
 HEALTHY = {

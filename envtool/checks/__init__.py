@@ -1,18 +1,39 @@
 """Pure rules about a machine and an environment. ``ALL`` lists every one; its order is the order of mending."""
 
-from envtool.checks import builds, driver, gpu, imports, interpreter, packages, pairs, system
+from envtool.checks import (
+    builds,
+    cards,
+    claims,
+    cluster,
+    driver,
+    gpu,
+    imports,
+    indexes,
+    interpreter,
+    packages,
+    pairs,
+    program,
+    system,
+    workplace,
+)  # fmt: skip
 from envtool.checks.check import COURSE, GROUPS, LOCK, Check, Evidence, Mender, is_blocked, run
 
 # What must be right first comes first: a Python that starts, a system that serves, a driver, then packages.
 ALL: tuple[Check, ...] = (
     *interpreter.CHECKS,
     *system.CHECKS,
+    *indexes.CHECKS,
     *driver.CHECKS,
     *packages.CHECKS,
     *builds.CHECKS,
     *pairs.CHECKS,
+    *claims.CHECKS,
     *gpu.CHECKS,
+    *cluster.CHECKS,
+    *cards.CHECKS,
     *imports.CHECKS,
+    *program.CHECKS,
+    *workplace.CHECKS,
 )
 
 

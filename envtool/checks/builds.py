@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from envtool.checks.check import Check, Evidence
+from envtool.checks.cluster import wsl_lacks_the_gpu
 from envtool.checks.words import label
 from envtool.environment import Build, Environment
 from envtool.machine import Absent, Found, found_or
@@ -40,6 +41,8 @@ def laptop_has_no_cuda_build(evidence: Evidence) -> Verdict:
         return skipped("no CUDA build of torch is installed")
     if nvidia.status != "absent":
         return skipped("there is an NVIDIA GPU, or there may be one")
+    if wsl_lacks_the_gpu(evidence):
+        return skipped("another check explains it")
     if isinstance(evidence.machine.slurm, Found):
         return passed("a cluster: the GPUs are in the jobs")
     mend = evidence.mender.reinstall(accelerator="cpu")

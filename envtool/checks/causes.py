@@ -78,6 +78,17 @@ CAUSES: dict[str, Cause] = {
         "install numpy and torch from one source, in a new environment",
         words=("OMP: Error #15",),
     ),
+    "mkl-threading": Cause(
+        "MKL and torch were loaded with two different thread libraries.",
+        "export MKL_THREADING_LAYER=GNU",
+        words=("MKL_THREADING_LAYER",),
+        command=True,
+    ),
+    "fbgemm-dll": Cause(
+        "torch 2.4.0 for Windows lacks a file, libomp140; 2.4.1 and newer have it. Don't fetch the DLL from elsewhere.",
+        REINSTALL,
+        words=("fbgemm.dll",),
+    ),
     "vcredist-missing": Cause(
         "The Visual C++ runtime is missing or too old.",
         "install https://aka.ms/vc14/vc_redist.x64.exe and open a new terminal",

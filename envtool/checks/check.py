@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from envtool.catalog import Catalog
-from envtool.environment import BrokenEnvironment, Build, Environment, ImportReport
+from envtool.environment import BrokenEnvironment, Build, Environment, ImportReport, Workplace
 from envtool.fact import Fact, dataclass
 from envtool.machine import Found, Gpu, Machine, Reading
 from envtool.verdicts import Status, Verdict, skipped, unknown
@@ -80,6 +80,15 @@ class Evidence(Fact):
     def gpus(self) -> tuple[Gpu, ...]:
         """The NVIDIA GPUs that answered."""
         return tuple(gpu for gpu in self.machine.nvidia.gpus if gpu.error_code is None)
+
+    @property
+    def workplace(self) -> Workplace | None:
+        """The folder, the shell and the settings of a plain start; None where it did not tell."""
+        return self.env.workplace if self.env else None
+
+    def variable(self, name: str) -> str | None:
+        """One of the variables that the workplace tells of, None where it is not set or not known."""
+        return self.workplace.variable(name) if self.workplace else None
 
     @property
     def report(self) -> ImportReport | None:

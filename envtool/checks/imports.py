@@ -231,6 +231,8 @@ GPU_NEEDS = (
     "torch-import", "driver-library-mismatch", "dev-nvidia-permission", "driver-too-old-for-wheel", "uvm-missing",
     "wsl-lib-path", "nvml-library-hidden", "nvml-error", "cvd-empty", "cvd-invalid", "sm-not-in-wheel", "gpu-dropped",
     "compute-mode-prohibited", "mig-no-instances", "gpu-lost",
+    "rocm-kfd-missing", "rocm-render-group", "rocm-gfx-unsupported", "xpu-render-group", "xpu-driver",
+    "wsl-linux-driver",
 )  # fmt: skip
 CHECKS = (
     *(
@@ -243,6 +245,8 @@ CHECKS = (
             ("nccl-symbol", "NCCL is torch's own"),
             ("mkl-ijit", "MKL suits torch"),
             ("openmp-duplicate", "There is one OpenMP library"),
+            ("mkl-threading", "MKL and torch use one thread library"),
+            ("fbgemm-dll", "fbgemm.dll finds its OpenMP"),
             ("vcredist-missing", "The Visual C++ runtime is there"),
             ("app-control", "Windows lets torch's libraries in"),
             ("memory-kill", "There is memory enough to import"),

@@ -36,6 +36,7 @@ from envtool.probe.prefix import (
     venv_settings,
     venv_starts,
 )
+from envtool.probe.workplace import workplace_of
 
 __all__ = ["start", "start_import"]
 
@@ -130,6 +131,7 @@ def _environment(
         pip_on_path=pip_on_path(host),
         local_venv=(venv := local_venv(host, cwd, prefix)),
         local_venv_starts=venv_starts(host, venv),
+        workplace=workplace_of(plain),
         ghost=choice.ghost,
     )
 

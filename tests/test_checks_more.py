@@ -1,0 +1,134 @@
+"""The checks of the folder, the shell, other packages and other GPUs stay silent where they should."""
+
+from __future__ import annotations
+
+import pytest
+from builders import NoLines, environment, laptop, server, verdicts
+from checks_more import CPU, CUDA, MORE, amd, at, mac, shared, uses, wsl
+
+from envtool.environment import Kernel, Proxy, Setting
+from envtool.machine import Absent, Found, Slurm
+from envtool.symptoms import failures
+from envtool.verdicts import Status
+
+QUIET = (Status.PASS, Status.SKIP)
+
+
+@pytest.mark.parametrize("code", MORE)
+def test_it_stays_silent_where_there_is_only_a_likeness(code):
+    verdict = verdicts(**MORE[code][3])[code]
+    assert verdict.status in QUIET, verdict
+
+
+@pytest.mark.parametrize("code", MORE)
+def test_it_fires_alone(code):
+    """No second check of these makes the same fault another time."""
+    judged = verdicts(**MORE[code][0])
+    assert [other for other in MORE if judged[other].status not in QUIET] == [code]
+
+
+def test_without_a_workplace_nothing_is_made_up():
+    judged = verdicts(env=environment(CPU))
+    assert [code for code in MORE if judged[code].status not in QUIET] == []
+
+
+def test_most_of_the_failures_are_looked_for():
+    served = [failure for failure in failures().values() if failure.check]
+    assert len(served) >= 150
+
+
+# ── hints and cases of one check ─────────────────────────────────────────────────────────────────
+
+
+def test_a_free_gpu_is_named():
+    assert verdicts(machine=shared(97))["gpu-busy"].hint == "export CUDA_VISIBLE_DEVICES=1"
+
+
+def test_on_a_cluster_nobody_is_told_to_install_a_compiler():
+    slurm = laptop(slurm=Found(Slurm("17", None)))
+    verdict = verdicts(**at(sources=uses("compile"), programs=(), machine=slurm))["compile-no-cxx"]
+    assert verdict.status is Status.WARN and "sudo" not in (verdict.hint or "")
+
+
+def test_a_proxy_on_windows_is_out_of_wsls_sight():
+    proxy = Proxy("HTTPS_PROXY", "127.0.0.1", "7890", "silent")
+    assert verdicts(**at(proxies=(proxy,), machine=wsl(machine=server())))["proxy"].status is Status.PASS
+
+
+def test_one_line_unsets_every_wrong_proxy():
+    names = ("HTTPS_PROXY", "https_proxy")
+    wrong = tuple(Proxy(name, "localhost", "1", "silent") for name in names)
+    assert verdicts(**at(proxies=wrong))["proxy"].hint == "unset HTTPS_PROXY https_proxy"
+
+
+def test_an_index_of_ones_own_is_no_lack_of_a_network():
+    local = (Setting("/etc/pip.conf", "index-url", "file:///srv/simple"),)
+    assert verdicts(**at(route=False, settings=local, bare=True))["offline"].status is Status.SKIP
+    switched = at(route=True, variables=(("PIP_NO_INDEX", "1"),), bare=True)
+    assert verdicts(**switched)["offline"].hint == "unset PIP_NO_INDEX"
+
+
+def test_an_extra_index_takes_nothing_away():
+    extra = (Setting("PIP_EXTRA_INDEX_URL", "extra-index-url", "https://download.pytorch.org/whl/cu126"),)
+    assert verdicts(**at(settings=extra, machine=mac()))["cuda-index-on-mac"].status is Status.SKIP
+
+
+def test_an_institutions_certificates_matter_to_an_old_pip_only():
+    old = at(authorities=1, bare=True, env={"pip": Found("23.0.1")})
+    new = at(authorities=1, bare=True, env={"pip": Found("25.3")})
+    assert verdicts(**old)["tls-inspection"].hint == "INSTALL pip>=24.2"
+    assert verdicts(**new)["tls-inspection"].status is Status.PASS
+
+
+def test_an_apu_beside_a_served_card_is_no_fault():
+    from dataclasses import replace
+
+    machine = amd(gfx="gfx1100")
+    apu = replace(machine.amd.gpus[0], gfx=Found("gfx1036"))
+    machine = replace(machine, amd=replace(machine.amd, gpus=(*machine.amd.gpus, apu)))
+    rocm = at(MORE["rocm-gfx-unsupported"][0]["env"].builds[0], machine=machine)
+    assert verdicts(**rocm)["rocm-gfx-unsupported"].status is Status.PASS
+
+
+def test_an_override_of_the_kind_is_believed():
+    build = MORE["rocm-gfx-unsupported"][0]["env"].builds[0]
+    override = at(build, machine=amd(), variables=(("HSA_OVERRIDE_GFX_VERSION", "10.3.0"),))
+    assert verdicts(**override)["rocm-gfx-unsupported"].status is Status.PASS
+
+
+def test_a_card_without_a_relative_gets_no_line_that_crashes():
+    verdict = verdicts(machine=amd(gfx="gfx803"), env=MORE["rocm-gfx-unsupported"][0]["env"])["rocm-gfx-unsupported"]
+    assert verdict.status is Status.FAIL and not verdict.command
+
+
+def test_wsl_says_it_once():
+    judged = verdicts(**MORE["wsl-no-gpu"][0])
+    assert judged["no-nvidia-gpu"].status in QUIET
+    first = verdicts(machine=wsl(1, dxg=False), env=environment(CUDA))["wsl-no-gpu"]
+    assert "--set-version" in (first.hint or "")
+
+
+def test_a_kernel_that_is_gone_is_named():
+    gone = Kernel("python3", "/opt/old/bin/python", own=True, there=False, mine=False)
+    verdict = verdicts(
+        **at(kernels=(gone,), distributions=(MORE["jupyter-kernel-differs"][0]["env"].distributions[-1],))
+    )
+    assert "gone" in verdict["jupyter-kernel-differs"].message
+
+
+def test_a_mac_without_any_build_still_gets_a_hint():
+    verdict = verdicts(machine=mac("12.7"), env=environment(arch="arm64"), mender=NoLines())["macos-too-old"]
+    assert verdict.hint == "update macOS"
+
+
+def test_pynvml_of_today_is_only_superfluous():
+    from builders import dist
+
+    both = environment(CPU, distributions=(dist("pynvml", "13.0.1"), dist("nvidia-ml-py", "13.580.65")))
+    assert "deprecated" in verdicts(env=both)["pynvml-wrong-package"].message
+
+
+def test_windows_takes_variables_away_in_its_own_way():
+    machine = laptop(os="windows", libc=Absent("Windows"), shared_memory=Absent("Windows"))
+    proxy = Proxy("HTTPS_PROXY", "", "", "malformed")
+    assert verdicts(**at(proxies=(proxy,), machine=machine))["proxy"].hint == "Remove-Item Env:HTTPS_PROXY"
