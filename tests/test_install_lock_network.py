@@ -82,7 +82,7 @@ def room(tmp_path: Path, channel: Channel, capsys: pytest.CaptureFixture[str], m
 
 
 FAULTS = [
-    (404, "{host} does not have oldstyle-0.9-0.tar.bz2 (404)"),
+    (404, "the mirror http://{host}/channel lacks oldstyle-0.9-0.tar.bz2"),
     (401, "{host} asks for a token or a password (401)"),
     (403, "{host} refuses to answer (403)"),
     ("loop", "{host} leads in a circle"),
@@ -135,7 +135,9 @@ def test_another_file_than_the_locked_one_in_a_folder(room: Room, folder: Path, 
     assert "is not the file that was locked" in err
     (place / OLD.file_name).unlink()
     assert main(["install", "--lock", lock, "--mirror", f"conda-forge={place.parent}"]) == 4
-    assert "oldstyle-0.9-0.tar.bz2 is not where the lockfile says" in room.capsys.readouterr().err
+    err = room.capsys.readouterr().err
+    assert f"error: the mirror {place.parent} lacks oldstyle-0.9-0.tar.bz2\n" in err
+    assert err.splitlines()[-1] == "hint: leave `--mirror` out, or bring the mirror up to date"
 
 
 @pytest.mark.slow

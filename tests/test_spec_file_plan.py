@@ -67,6 +67,24 @@ def test_the_variant_of_a_machine(target, course, expected):
     assert kind(answer(target, course)) == expected
 
 
+@pytest.mark.parametrize(
+    ("target", "asked", "places", "hint"),
+    [
+        ("gpu=none", "auto", ("laptop", "colab"), "use a place that the course names: colab"),
+        ("gpu=none", "cuda", ("laptop",), "ask whoever runs the course"),
+        ("driver=390.10,gpu=V100", "auto", ("colab",), "update the NVIDIA driver to "),
+    ],
+)
+def test_a_course_that_needs_a_gpu_is_never_told_to_take_the_cpu(target, asked, places, hint):
+    course = replace(FREE, variants=("cuda",), runs_on=places)
+    found, _ = resolve_for(
+        read_target(f"{LINUX},{target}", CATALOG), course.request(accelerator=asked), course, CATALOG
+    )
+    assert isinstance(found, NoPlan) and found.hint.startswith(hint) and "cpu" not in found.hint
+    without = "no NVIDIA GPU was found, and the course (variants in envtool.toml) can't be done without one"
+    assert target != "gpu=none" or found.message == without
+
+
 def test_without_floors_a_machine_gets_what_it_would_get_alone():
     machine = read_target(NEW_BOX, CATALOG)
     assert answer(NEW_BOX, FREE) == resolve(machine, FREE.request(), CATALOG)
@@ -119,7 +137,7 @@ def test_memory_as_it_is_sold(mib, floor, enough):
 def test_a_refused_python_comes_with_one_that_fits():
     refused = answer("linux-64,py3.9,gpu=none", FREE)
     assert isinstance(refused, NoPlan)
-    version = refused.hint.removeprefix("make an environment with Python ")
+    version = refused.hint.removeprefix("`envtool install --python ").partition("`")[0]
     assert FREE.allows_python(version)
     assert isinstance(answer(f"linux-64,py{version},gpu=none", FREE), Plan)
 

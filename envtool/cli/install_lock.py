@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from envtool.install.conda import CondaWork
     from envtool.install.conda_pip import Wheel
     from envtool.install.conda_place import CondaPlace
+    from envtool.install.failures import InstallError
     from envtool.lock.model import LockedTarget
     from envtool.report.install import Change
     from envtool.report.install_lock import LockedInstallation
@@ -230,9 +231,15 @@ def _announce(job: _Job, gone: tuple[str, ...], lost: tuple[str, str] | None) ->
 
 def _change(job: _Job, changes: tuple[Change, ...], gone: tuple[str, ...]) -> int:
     from envtool.install.conda_make import Making, make
+    from envtool.install.failures import InstallError
 
     sizes = {package.name: package.size for package in job.target.packages}
-    kept = make(Making(job.place, job.work, sizes, job.wheels), _tell)
+    try:
+        kept = make(Making(job.place, job.work, sizes, job.wheels), _tell)
+    except InstallError as error:
+        if job.asked.mirrors and error.name in ("no-file", "missing"):
+            raise _not_in_the_mirror(error, job.asked.mirrors) from None
+        raise
     done = _installation(job, "installed", changes, gone)
     notes = [*done.notes]
     if job.extra:
@@ -245,6 +252,17 @@ def _change(job: _Job, changes: tuple[Change, ...], gone: tuple[str, ...]) -> in
     if not job.asked.smoke or not job.runs_here or job.target.package("pytorch") is None:
         return _show(job, done)
     return _tested(job, done)
+
+
+def _not_in_the_mirror(error: InstallError, mirrors: tuple[str, ...]) -> InstallError:
+    """A package that its channel may have, and the mirror has not."""
+    from envtool.install.conda_failures import without_tokens
+
+    words = error.message.split()
+    package = next((word for word in words if word.endswith((".conda", ".bz2"))), "a package")
+    place = without_tokens(" or ".join(mirror.partition("=")[2] for mirror in mirrors))
+    hint = "leave `--mirror` out, or bring the mirror up to date"
+    return error.told(message=f"the mirror {place} lacks {package}", hint=hint)
 
 
 def _tested(job: _Job, done: LockedInstallation) -> int:

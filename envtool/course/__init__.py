@@ -88,6 +88,12 @@ class Course(Fact):
         plain = f"cu{variant.removeprefix('cuda')}" if variant.startswith("cuda") and variant != "cuda" else variant
         return plain in self.variants or kind_of(plain) in self.variants
 
+    @property
+    def elsewhere(self) -> str:
+        """What is left to do where a machine won't serve."""
+        places = [place for place in self.runs_on if place != "laptop"]
+        return f"use a place that the course names: {', '.join(places)}" if places else "ask whoever runs the course"
+
     def allows_python(self, version: str) -> bool:
         """Is that Python, "3.12.4", in the course's range?"""
         from envtool.spec import allows

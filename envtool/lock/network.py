@@ -36,7 +36,10 @@ def way_on(told: Iterable[str]) -> str:
     for pattern, hint in _WAYS:
         if re.search(pattern, text):
             return hint
-    return "check the network and the channel's address; `--offline` takes the index as it was last read"
+    return (
+        "check the network and the channel's address, or name a mirror: `--mirror CHANNEL=URL`;"
+        " `--offline` takes the index as it was last read"
+    )
 
 
 _WAYS = (

@@ -24,6 +24,27 @@ KINDS = ("cpu", "cuda", "rocm", "xpu")
 
 def resolve_for(machine: Machine, request: Request, course: Course, catalog: Catalog) -> tuple[Plan | NoPlan, Request]:
     """The answer for a machine in a course, and the request that it answers in the end."""
+    answer, asked = _resolved(machine, request, course, catalog)
+    if isinstance(answer, NoPlan) and "cpu" not in course.variants:
+        answer = _without_the_cpu(answer, course)
+    return answer, asked
+
+
+_ON_THE_CPU = "`envtool pick --accelerator cpu`"
+
+
+def _without_the_cpu(answer: NoPlan, course: Course) -> NoPlan:
+    """The refusal for a course that can't be done on the CPU: doctor would fail the build that it hints at."""
+    if answer.error_kind == "accelerator_absent":
+        message = f"{answer.message}, and the course (variants in envtool.toml) can't be done without one"
+        answer = replace(answer, message=message)
+    if _ON_THE_CPU in answer.hint:
+        rest = answer.hint.replace(f", or {_ON_THE_CPU}", "")
+        answer = replace(answer, hint=course.elsewhere if _ON_THE_CPU in rest else rest)
+    return answer
+
+
+def _resolved(machine: Machine, request: Request, course: Course, catalog: Catalog) -> tuple[Plan | NoPlan, Request]:
     machine, refused = _with_python(machine, request, course, catalog)
     if refused is not None:
         return refused, request
@@ -64,7 +85,11 @@ def _with_python(machine: Machine, request: Request, course: Course, catalog: Ca
     if not isinstance(found, Found):
         return machine, None  # the resolver says what is to be done
     message = f"this Python is {found.value.version}, and the course is made for Python {course.python}"
-    hint = f"make an environment with Python {fitting}" if fitting else "ask whoever runs the course"
+    hint = (
+        f"`envtool install --python {fitting}` makes an environment with that"
+        if fitting
+        else "ask whoever runs the course"
+    )
     return machine, NoPlan("conflicting_pins", message, hint)
 
 
