@@ -57,7 +57,7 @@ def who_words(who: str, machine: Machine) -> str:
 def what_not(verdict: Verdict) -> str | None:
     """What not to do, where the remedy that circulates is wrong."""
     words = _known().get(verdict.code, ("", None))[1] if verdict.status in PROBLEMS else None
-    # Advice for a text that somebody pasted, such as to look at nvidia-smi first, says nothing where a check has looked.
+    # Advice for a pasted text, such as to look at nvidia-smi first, says nothing where a check has looked already.
     return words if words and words.startswith("Do not") else None
 
 

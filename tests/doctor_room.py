@@ -38,13 +38,15 @@ class Room:
             **{name: value for name, value in os.environ.items() if name in ("SYSTEMROOT", "TEMP", "COMSPEC")},
         }
 
-    def doctor(self, *arguments: object, cwd: Path | None = None, timeout: float = 60, **env: str | None) -> Done:
-        """``envtool doctor`` about this environment; a variable that is None is not set."""
+    def doctor(
+        self, *arguments: object, cwd: Path | None = None, under: tuple[object, ...] = (), **env: str | None
+    ) -> Done:
+        """``envtool doctor`` about this environment; a variable that is None is not set, ``under`` starts it."""
         variables = {name: value for name, value in {**self.env, **env}.items() if value is not None}
-        command = [sys.executable, "-c", RUN, "doctor", *map(str, arguments)]
+        command = [*map(str, under), sys.executable, "-c", RUN, "doctor", *map(str, arguments)]
         started = time.monotonic()
         done = subprocess.run(
-            command, capture_output=True, cwd=cwd or self.folder, env=variables, timeout=timeout, check=False
+            command, capture_output=True, cwd=cwd or self.folder, env=variables, timeout=60, check=False
         )
         seconds = time.monotonic() - started
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode(), seconds)

@@ -101,7 +101,10 @@ def test_all_that_is_needed_runs_too() -> None:
 # ── what is run, and what is said ────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("name", ["laptop-cpu", "driver-library-mismatch", "random-py", "windows-rtx4060"])
+@pytest.mark.parametrize(
+    "name",
+    ["driver-library-mismatch", *(pytest.param(n, marks=pytest.mark.slow) for n in ("random-py", "windows-rtx4060"))],
+)
 def test_a_selection_says_what_the_whole_doctor_says(name: str) -> None:
     whole = {v.code: v for v in examine(Counting(name)).verdicts}
     for check in ALL:

@@ -232,6 +232,7 @@ def test_no_secret_of_a_real_shell_is_in_a_report(tmp_path: Path) -> None:
         assert "random" in text, name
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="environments of POSIX")
 def test_only_the_report_is_redacted_unless_asked(tmp_path: Path) -> None:
     room, env = live(tmp_path)

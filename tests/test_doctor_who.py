@@ -90,7 +90,16 @@ def test_text_page_and_document_say_both() -> None:
     assert isinstance(one, dict) and one["who"] == "sudo" and str(one["not"]).startswith("Do not reinstall")
 
 
-@pytest.mark.parametrize("path", sorted(MACHINES.glob("*.json")), ids=lambda path: path.stem)
+QUICK = ("driver-library-mismatch", "windows-rtx4060", "slurm-without-gres")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=path.stem, marks=() if path.stem in QUICK else pytest.mark.slow)
+        for path in sorted(MACHINES.glob("*.json"))
+    ],
+)
 def test_who_is_told_with_every_fix_of_every_recorded_machine(path: Path) -> None:
     diagnosis = diagnosis_of(path.stem)
     for verdict in diagnosis.problems:
