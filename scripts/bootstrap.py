@@ -94,6 +94,12 @@ def test(arguments):
     sys.exit(subprocess.call([script(python, "pytest")] + workers + slow + rest, cwd=ROOT, env=env))
 
 
+def called():
+    """This program as it was typed."""
+    path = '"%s"' % sys.argv[0] if " " in sys.argv[0] else sys.argv[0]
+    return "%s %s" % ("py" if os.name == "nt" else "python3", path)
+
+
 def script(python, name):
     return os.path.join(os.path.dirname(python), name + (".exe" if os.name == "nt" else ""))
 
@@ -105,7 +111,7 @@ def main(arguments):
             "install a newer Python from https://www.python.org/downloads/",
         )
     if not arguments:
-        fail("say what to do", "python3 scripts/bootstrap.py doctor (or any command of envtool), or test")
+        fail("say what to do", "%s doctor (or any command of envtool), or test" % called())
     try:
         if arguments[0] == "test":
             test(arguments[1:])

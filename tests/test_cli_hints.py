@@ -37,3 +37,43 @@ def test_hints_name_the_program_that_was_called(tmp_path, monkeypatch, capsys):
     (tmp_path / "train.py").write_text('DEVICE = "cuda"\n', encoding="utf-8")
     assert main(["device"]) == 0
     assert f"{START} device --set " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("/home/me/envtool", "on your machine only"),
+        ("../envtool", "on your machine only"),
+        ("file:///home/me/envtool", "on your machine only"),
+        ("tools/envtool-0.9.0-py3-none-any.whl", "--wheel-dir tools"),
+        ("git+https://git.example.org/tools/envtool", None),
+        ("envtool", None),
+    ],
+)
+def test_a_course_tells_what_its_students_would_lack(source, words, tmp_path):
+    from envtool.scaffold.names import beyond_the_course, checked_source
+
+    told = beyond_the_course(checked_source(source), str(tmp_path))
+    assert told is None if words is None else words in str(told)
+    if source.startswith("tools/"):
+        (tmp_path / "tools").mkdir()
+        (tmp_path / source).touch()
+        assert beyond_the_course(checked_source(source), str(tmp_path)) is None
+
+
+@pytest.mark.parametrize(("variant", "warned"), [("cpu", True), ("cuda", False), ("cu126", False)])
+def test_a_job_with_a_build_beside_the_course_is_told_of(variant, warned, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "envtool.toml").write_text(f'name = "x"\nvariants = ["{variant}"]\n', encoding="utf-8")
+    assert main(["setup", "slurm", "--site", "della"]) == 0
+    err = capsys.readouterr().err
+    assert ("warning: the job installs cu126, and the course is made for cpu" in err) is warned
+    assert "Next, on the cluster:" in err.splitlines()[-1]
+
+
+def test_a_spec_with_a_wrong_key_is_told_which_there_are(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "envtool.toml").write_text('name = "x"\nfolder = "y"\n', encoding="utf-8")
+    assert main(["pick"]) == 2
+    err = capsys.readouterr().err
+    assert "runs-on" in err and "[gpu]" in err and "docs/" not in err

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from envtool.report.check import CheckReport
 
 TERM_DAYS = 120  # four months: a term with its examinations
-WHAT_TO_WRITE = "write an envtool.toml (`envtool init project` makes one), or name a lockfile: --lock FILE"
+WHAT_TO_WRITE = "write an envtool.toml, as `envtool init --from requirements.txt` does, or name a lockfile: --lock FILE"
 
 
 @click.command("check")

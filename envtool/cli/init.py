@@ -103,12 +103,15 @@ def course(
     It holds envtool.toml, the start script, the set-up page, a project as the
     template of the assignments, and CI that tries it all out each week.
     """
-    from envtool.scaffold.names import checked_project, checked_source
+    from envtool.scaffold.names import beyond_the_course, checked_project, checked_source
 
     asking = _asks(no_input)
     source = checked_source(source)
     name = _name("course", name, asking, checked_project)
     chosen = {"project": name, "envtool": source, **_answers("course", given, asking)}
+    told = beyond_the_course(source, os.path.join(output_dir, name))
+    if told is not None:
+        print(told, file=sys.stderr)
     return _made("course", chosen, output_dir, dry_run)
 
 

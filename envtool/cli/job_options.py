@@ -81,6 +81,8 @@ def run_job(scheduler: str, path: str, write: Callable[[Job], tuple[SetupFile, .
     job = job_of(course, wanted, site, _path(path, how.output))
     files = write(job)
     code = deliver(files, how)
+    if f"--variant {job.variant}" in files[0].text and not course.covers(job.variant):
+        _warn_of_the_variant(job.variant, course)
     _tell(job, files[0].text, how)
     return code
 
@@ -168,6 +170,13 @@ def _in_a_course() -> bool:
     """Is this an assignment, whose environment is the course's?"""
     above = os.path.dirname(os.getcwd())
     return all(os.path.isfile(os.path.join(above, name)) for name in ("start.py", "envtool.toml"))
+
+
+def _warn_of_the_variant(variant: str, course: Course) -> None:
+    made_for = ", ".join(course.variants)
+    print(f"warning: the job installs {variant}, and the course is made for {made_for}", file=sys.stderr)
+    other = ", or write the job with --variant cpu" if "cpu" in course.variants else ""
+    print(f"  add {variant} to variants in envtool.toml{other}", file=sys.stderr)
 
 
 def _tell(job: Job, text: str, how: Delivery) -> None:

@@ -247,6 +247,7 @@ def _finish(place: Place, before: Lockfile | None, lockfile: Lockfile, result: _
     out(table(lockfile))
     if before is not None and changed:
         out("\n" + moved(found, len(lockfile.targets)))
+    sys.stdout.flush()  # before what stderr adds to it
     for note in outcome.notes:
         print(f"note: {note}", file=sys.stderr)
     for one in outcome.refused:

@@ -79,7 +79,7 @@ def spec_of(named: str | None) -> Spec:
     if spec is None:
         raise UsageError(
             "there is no envtool.toml here or above",
-            hint="`envtool init course` writes one; or name a file: --spec environment.yml",
+            hint="`envtool init --from requirements.txt` writes one; or name a file: --spec environment.yml",
         )
     return spec
 

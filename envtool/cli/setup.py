@@ -150,6 +150,7 @@ def deliver(files: Sequence[SetupFile], how: Delivery) -> int:
         elif path not in ours:
             _write(path, file.text)
         print(f"{word} {_shown(path)}")
+    sys.stdout.flush()  # before what the target then says on stderr
     return EXIT_OK
 
 

@@ -13,7 +13,6 @@ from envtool.errors import UsageError
 if TYPE_CHECKING:
     from envtool.catalog import Catalog
 
-REFERENCE = "docs/reference/envtool-toml.md"
 SHOWN = 20  # problems in one message
 _ENOUGH = 200  # after which no more is looked for
 
@@ -47,6 +46,9 @@ TABLES: dict[str, dict[str, tuple[str, Form]]] = {
     },
 }
 
+_TABLES = " ".join(f"[{name}]" for name in TABLES)
+KEYS_THERE_ARE = f"mend that; there may be {', '.join(TOP)}, and the tables {_TABLES}"
+
 
 def parse(text: str, where: str, catalog: Catalog | None = None) -> Course:
     """The course that a text describes; UsageError names ``where``, the line and the key of all that is wrong.
@@ -72,14 +74,14 @@ def _toml(text: str, where: str) -> dict[str, Any]:
     except ModuleNotFoundError:  # Python 3.10
         import tomli as tomllib
     if too_long_a_key(text):
-        raise UsageError(f"{where}: a key has more than 64 parts", hint=f"see {REFERENCE}")
+        raise UsageError(f"{where}: a key has more than 64 parts", hint=KEYS_THERE_ARE)
     try:
         document: dict[str, Any] = tomllib.loads(text.removeprefix("\ufeff"))
     except ValueError as error:  # a TOMLDecodeError, or a number of thousands of digits
-        hint = f"mend that line; {REFERENCE} has an example"
+        hint = 'mend that line; a text stands in quotes, a list in brackets: packages = ["numpy"]'
         raise UsageError(f"{where}: not TOML: {error}", hint=hint) from None
     except RecursionError:
-        raise UsageError(f"{where}: not an envtool.toml: it is nested too deeply", hint=f"see {REFERENCE}") from None
+        raise UsageError(f"{where}: not an envtool.toml: it is nested too deeply", hint=KEYS_THERE_ARE) from None
     return document
 
 
@@ -168,7 +170,7 @@ class _Reader:
         at = f"{self.where}:{line}" if line else self.where
         self.problems.append((line or float("inf"), f"{at}: {self.prefix}{path}: {problem}"))
 
-    def _error(self, hint: str = f"{REFERENCE} says what may stand in each key") -> UsageError:
+    def _error(self, hint: str = KEYS_THERE_ARE) -> UsageError:
         told = [text for _, text in sorted(self.problems, key=lambda problem: problem[0])]
         if len(told) == 1:
             return UsageError(told[0], hint=hint)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import keyword
+import os
+import posixpath
 import re
 import sys
 import unicodedata
@@ -23,6 +25,12 @@ _TAKEN = (
 TAKEN = frozenset(_TAKEN.split())
 # Windows takes these for devices, with or without an ending.
 WINDOWS_DEVICES = frozenset(["con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))])
+
+_FILES = (".whl", ".tar.gz", ".zip")
+_ONLY_HERE = (
+    "warning: {} exists on your machine only, and start.py names it to all students\n"
+    "  give a URL, or put a wheel of envtool into the course: --envtool tools/NAME.whl"
+)
 
 
 def package_of(project: str) -> str:
@@ -67,12 +75,30 @@ def checked_source(text: str) -> str:
                 "--envtool: the URL has a name or a password in it, and all students would see it", hint=hint
             )
         return f"envtool{{extras}} @ {text}"
-    if "/" in text or text.endswith((".whl", ".tar.gz", ".zip")):
+    if "/" in text or text.endswith(_FILES):
         return f"{text}{{extras}}"
     name = re.match(r"envtool(?![\w-])", text)
     if name is None or "[" in text:
         raise UsageError(wrong(text, "it names neither envtool nor a file"), hint=hint)
     return f"envtool{{extras}}{text[len('envtool') :]}"
+
+
+def beyond_the_course(source: str, folder: str) -> str | None:
+    """What students who clone the course lack of what `checked_source` allowed; None where nothing is known to be."""
+    path = source.removesuffix("{extras}").partition(" @ file://")
+    if path[1]:
+        return _ONLY_HERE.format(path[2])
+    if ("/" not in path[0] and not path[0].endswith(_FILES)) or "://" in source:
+        return None
+    if re.match(r"/|~|[A-Za-z]:", path[0]) or posixpath.normpath(path[0]).split("/")[0] == "..":
+        return _ONLY_HERE.format(path[0])
+    if os.path.exists(os.path.join(folder, path[0])):
+        return None
+    place = posixpath.dirname(path[0]) or "."
+    return (
+        f"note: the course needs {path[0]}; this makes a wheel there, in the course's folder:\n"
+        f"  python3 -m pip wheel --no-deps PATH-OF-ENVTOOL --wheel-dir {place}"
+    )
 
 
 def suggestion(name: str) -> str:

@@ -15,7 +15,6 @@ from envtool.fact import Fact, dataclass
 
 SCHEDULERS = ("slurm", "pbs", "lsf")
 CHANGE_ME = "CHANGE_ME"
-REFERENCE = "docs/how-to/set-up-slurm.md"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -157,6 +156,7 @@ KEYS: dict[str, dict[str, Form]] = {
     "launch": {"with": _one_of("srun", "torchrun", "direct"), "each-node": _COMMAND, "interface": _WORD},
     "extra": {"directives": each(_DIRECTIVE, "--hint=nomultithread")},
 }
+KEYS_THERE_ARE = f"{', '.join(KEYS[''])}, and the tables {' '.join(f'[{name}]' for name in KEYS if name)}"
 _ORIGIN: dict[str, Form] = {"source": _PAGE, "date": _DATE, "confirmed": _flag}  # of a table's values
 _TABLE_NEEDS = ("source", "date")
 _NEEDED = ("name", "title", "scheduler", "page", "read")
@@ -178,7 +178,7 @@ def read_site(table: Mapping[str, Any], where: str) -> Site:
     problems += [f"{key}: is missing" for key in _NEEDED if key not in table]
     if problems:
         few = tuple(problems[:20])
-        raise UsageError(f"{where} is no site profile", details=few, hint=f"{REFERENCE} says what may stand there")
+        raise UsageError(f"{where} is no site profile", details=few, hint=f"there may be {KEYS_THERE_ARE}")
     return Site(**found)  # type: ignore[arg-type]
 
 
