@@ -24,8 +24,8 @@ laptop linux windows macos mac python torch numpy cuda nvidia conda gpu cpu test
 NOBODY = frozenset(_OF_NOBODY.split())
 # Parts of paths that show the kind of an environment; every other part below a home tells of its owner.
 _KNOWN_PART = re.compile(
-    r"\.?(?:venv|env|virtualenvs?|conda|local|cache|pyenv|uv|tools|opt|lib|lib64|bin|Scripts|DLLs|Library|Lib|share|include"
-    r"|envs|pkgs|versions|site-packages|dist-packages|miniconda3?|anaconda3?|miniforge3?|mambaforge|micromamba|AppData"
+    r"\.?(?:config|venv|env|virtualenvs?|conda|local|cache|pyenv|uv|tools|opt|lib|lib64|bin|Scripts|DLLs|Library|Lib|share"
+    r"|include|envs|pkgs|versions|site-packages|dist-packages|miniconda3?|anaconda3?|miniforge3?|mambaforge|micromamba|AppData"
     r"|Local|Roaming|Programs|Python|Microsoft|WindowsApps|Desktop|Documents|Downloads|Temp|tmp|OneDrive|Jupyter"
     r"|jupyter|kernels|pip|uvx?|python(?:\d[\d.]*)?w?(?:\.exe)?|Python\d+|pythoncore-[\w.-]+|cpython-[\w.-]+"
     r"|\d+\.\d+(?:\.\d+)?t?|activate|Activate\.ps1|pip\.conf|pyvenv\.cfg|\.bashrc|\.zshrc|\.profile|\.condarc)",
@@ -76,13 +76,14 @@ _OWN_WORDS = {"schema", "code", "status", "title", "outcome", "kind", "manager",
 class Redactor(Fact):
     """Takes out what it is told of, and what looks like it. The same text comes out however often it is applied.
 
-    ``homes``, ``users`` and ``hosts`` are this machine's; ``secrets`` are words that must not appear at all;
-    ``versions`` are dotted numbers that are no addresses.
+    ``homes``, ``users`` and ``hosts`` are this machine's; ``own`` are names of files and kernels that its user chose;
+    ``secrets`` are words that must not appear at all; ``versions`` are dotted numbers that are no addresses.
     """
 
     homes: tuple[str, ...] = ()
     users: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     versions: frozenset[str] = frozenset()
 
@@ -107,10 +108,9 @@ class Redactor(Fact):
             return match[0]
         authority, slash, path = rest.partition("/")
         host = authority.rpartition("@")[2]
-        name = host.partition(":")[0].lower()
         if not host:  # taken out already
             return match[0]
-        if not any(name == public or name.endswith("." + public) for public in PUBLIC):
+        if not _is_public(host.partition(":")[0]):
             end = re.search(r"[.,;:)\]]*$", rest)
             return f"{scheme}://<host>{end[0] if end else ''}"
         return f"{scheme}://{host}{slash}{path.partition('?')[0]}"
@@ -147,7 +147,7 @@ class Redactor(Fact):
     @cached_property
     def _name_patterns(self) -> tuple[tuple[re.Pattern[str], str], ...]:
         found = []
-        for names, by in ((self.hosts, "<host>"), (self.users, "<user>")):
+        for names, by in ((self.hosts, "<host>"), (self.own, "<name>"), (self.users, "<user>")):
             for name in sorted({n for n in names if n.strip()}, key=lambda n: (-len(n), n)):
                 if name.lower() in NOBODY:
                     continue
@@ -171,6 +171,10 @@ _FORMS: tuple[tuple[re.Pattern[str], str], ...] = (
     (_IPV6, "<address>"),
 )
 _BELOW_HOME = re.compile(r"~((?:[\\/]+[^\s\"'`|,;:()\[\]{}*?\\/]*(?: [^\s\"'`|,;:()\[\]{}*?\\/]+(?=[\\/]))?)+)")
+
+
+def _is_public(host: str) -> bool:
+    return any(host.lower() == public or host.lower().endswith("." + public) for public in PUBLIC)
 
 
 def _below(match: re.Match[str]) -> str:
@@ -235,6 +239,12 @@ def secrets_in(environment: Mapping[str, str]) -> tuple[str, ...]:
             user, colon, password = inside.partition(":")
             found.append(password if colon else user)  # a token alone stands where the user would
     return tuple(found)
+
+
+def hosts_in(texts: Iterable[str]) -> tuple[str, ...]:
+    """The hosts of the URLs in texts that are nobody's but the user's: of a mirror, of a proxy."""
+    found = [host for text in texts for host in re.findall(r"://(?:[^\s/@]*@)?([^\s/:@\"'<>]+)", text)]
+    return tuple(dict.fromkeys(host for host in found if not _is_public(host) and not host.isdigit()))
 
 
 def names_in(texts: Iterable[str | None]) -> tuple[str, ...]:

@@ -185,13 +185,8 @@ def test_the_verdicts_stay_the_same() -> None:
 # ── a real environment ───────────────────────────────────────────────────────────────────────────
 
 LIVE = (
-    "zelda-q",
-    "thesis-leukemia",
-    "hunter22-token",
-    "s3cr3t-value",
-    "10.20.30.40",
-    "nexus.corp.example",
-    "3c1f-11ee",
+    *("zelda-q", "leukemia", "hunter22-token", "s3cr3t-value", "0ther-value", "10.20.30.40", "3c1f-11ee"),
+    *("nexus.corp.example", "mirror.corp.example", "proxy.corp.example"),
 )
 
 
@@ -208,12 +203,27 @@ def live(tmp_path: Path) -> tuple[Room, dict[str, str]]:
         "VIRTUAL_ENV": str(room.prefix),
         "PATH": f"{room.prefix / 'bin'}{os.pathsep}{room.env['PATH']}",
         "MY_API_KEY": "hunter22-token",
+        "http_proxy": "http://zelda-q:s3cr3t-value@proxy.corp.example:8080",
+        "HTTPS_PROXY": "proxy.corp.example",
         "PIP_INDEX_URL": "https://zelda-q:s3cr3t-value@nexus.corp.example/simple",
         "CUDA_VISIBLE_DEVICES": "GPU-8932f937-3c1f-11ee-c12f-20bd9faed9f6",
         "LD_LIBRARY_PATH": str(room.folder / "lib"),
         "PYTHONPATH": str(room.folder),
     }
     (room.folder / "random.py").write_text("")
+    own = "--extra-index-url https://me:0ther-value@mirror.corp.example/simple\ntorch==2.13.0\n"
+    (room.folder / "requirements.txt").write_text(own)
+    (room.home / ".config" / "pip").mkdir(parents=True)
+    (room.home / ".config" / "pip" / "pip.conf").write_text(
+        "[global]\nindex-url = https://me:0ther-value@mirror.corp.example/simple\ncert = /home/zelda-q/leukemia.pem\n"
+    )
+    (room.folder / "train_leukemia.py").write_text(
+        "import torch\nfrom torch.utils.data import DataLoader\nmodel = torch.compile(None)\n"
+        "for batch in DataLoader([], num_workers=2):\n    pass\n"
+    )
+    kernel = room.home / ".local" / "share" / "jupyter" / "kernels" / "leukemia-kernel"
+    kernel.mkdir(parents=True)
+    (kernel / "kernel.json").write_text(json.dumps({"argv": [str(room.python), "-m", "x"], "display_name": "leukemia"}))
     return room, env
 
 
@@ -237,6 +247,7 @@ def test_no_secret_of_a_real_shell_is_in_a_report(tmp_path: Path) -> None:
 def test_only_the_report_is_redacted_unless_asked(tmp_path: Path) -> None:
     room, env = live(tmp_path)
     done = room.doctor("--no-import", "--report", tmp_path / "r.txt", "--html", tmp_path / "h.html", **env)
+    assert not [word for word in ("s3cr3t-value", "0ther-value") if word in done.out]  # passwords are never even read
     assert "zelda-q" in done.out and "zelda-q" in (tmp_path / "h.html").read_text(encoding="utf-8")
     assert "zelda-q" not in (tmp_path / "r.txt").read_text(encoding="utf-8")
     assert "read it once" in done.err

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from envtool.environment import Environment
 from envtool.machine import Found
-from envtool.redaction import Redactor, names_in, redacted, secrets_in
+from envtool.redaction import Redactor, hosts_in, names_in, redacted, secrets_in
 
 if TYPE_CHECKING:
     from envtool.diagnosis import Diagnosis
+    from envtool.environment import Workplace
     from envtool.probe.host import Host
 
 HOMES = ("HOME", "USERPROFILE", "SLURM_SUBMIT_HOME")
@@ -36,7 +37,8 @@ def redactor(host: Host, diagnosis: Diagnosis) -> Redactor:
     return Redactor(
         homes=tuple(one for one in homes if one),
         users=names_in(users),
-        hosts=names_in(hosts),
+        hosts=(*names_in(hosts), *_proxies_and_mirrors(diagnosis, live=live)),
+        own=_chosen_names(diagnosis),
         secrets=secrets_in(os.environ) if live else (),
         versions=_versions(diagnosis),
     )
@@ -50,6 +52,28 @@ def _account() -> tuple[str | None, str | None]:
         account = pwd.getpwuid(os.getuid())
         return account.pw_name, account.pw_dir
     return None, None
+
+
+def _proxies_and_mirrors(diagnosis: Diagnosis, *, live: bool) -> tuple[str, ...]:
+    place = _workplace(diagnosis)
+    found = hosts_in(os.environ.values()) if live else ()
+    if place is None:
+        return found
+    proxies = [one.host for one in place.proxies if one.host]
+    return (*found, *proxies, *hosts_in(one.value for one in place.settings))
+
+
+def _chosen_names(diagnosis: Diagnosis) -> tuple[str, ...]:
+    """Names of files and kernels that the user chose; those that every machine has tell nothing."""
+    place = _workplace(diagnosis)
+    if place is None:
+        return ()
+    kernels = [one.name for one in place.kernels if one.name not in ("python3", "python")]
+    return tuple(dict.fromkeys([*kernels, *(one.file for one in place.sources)]))
+
+
+def _workplace(diagnosis: Diagnosis) -> Workplace | None:
+    return diagnosis.environment.workplace if isinstance(diagnosis.environment, Environment) else None
 
 
 def _versions(diagnosis: Diagnosis) -> frozenset[str]:
