@@ -93,6 +93,18 @@ def test_the_first_lock_writes_everything_and_says_what_is_next(course: Path, ru
     assert "\x1b" not in run.out + run.err
 
 
+def test_in_a_course_anyone_runs_its_start_py(course: Path, run: Ran) -> None:
+    (course / "start.py").touch()
+    assert run() == 0
+    assert "Delete a .venv\nthat was made before. Then anyone runs:\n" in run.out
+    assert run.out.endswith(f"\n  {'py' if os.name == 'nt' else 'python3'} start.py\n")
+    assert max(map(len, run.out.splitlines())) <= 80
+    add(course, "numpy", "numpy>=1.26")
+    assert run() == 0
+    assert "start.py" in run.out
+    assert ".venv" not in run.out, "an environment of the last lockfile is brought up to date"
+
+
 def test_an_unchanged_spec_touches_no_file_and_no_channel(course: Path, run: Ran, tmp_path: Path) -> None:
     assert run() == 0
     before, when = contents(course), times(course)

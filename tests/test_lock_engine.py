@@ -91,6 +91,16 @@ def test_packages_carry_the_channels_own_addresses_and_hashes(whole: Outcome) ->
         assert len(package.md5) == 32
 
 
+def test_a_python_older_than_the_newest_allowed_is_explained(tmp_path: Path) -> None:
+    lacks = [r for r in records() if not ("py313" in str(r["build"]) and r["subdir"] == "win-64")]
+    write_channel(tmp_path, lacks)
+    outcome = lock(tmp_path, replace(BASE, variants=("cpu",)))
+    assert {one.python for one in outcome.locked} == {"3.12"}
+    (note,) = outcome.notes
+    assert note.startswith("Python 3.12, not 3.13: ")
+    assert "win-64" in note
+
+
 def test_servers_on_arm_get_their_builds(whole: Outcome) -> None:
     arm = next(one for one in whole.locked if one.target == Target("cuda", "linux-aarch64"))
     variant = arm.package("arm-variant")

@@ -252,17 +252,25 @@ def _finish(place: Place, before: Lockfile | None, lockfile: Lockfile, result: _
         print(f"note: {note}", file=sys.stderr)
     for one in outcome.refused:
         print(f"left out: {one.target}: {one.message}", file=sys.stderr)
-    print(_last(place, changed, lockfile, show))
+    print(_last(place, changed, lockfile, show, is_new=before is None))
     return EXIT_OK
 
 
-def _last(place: Place, changed: dict[str, str], lockfile: Lockfile, show: _Show) -> str:
+def _last(place: Place, changed: dict[str, str], lockfile: Lockfile, show: _Show, *, is_new: bool) -> str:
+    from envtool.shell import shell_line
+
     folder = short(place.folder)
     if not changed:
         return f"\nNothing changed in {folder}."
     files = f"{len(changed)} file{'s' if len(changed) > 1 else ''}"
     if show.dry_run:
         return f"\n{files} in {folder} would change. Nothing was written."
+    course = os.path.dirname(os.path.abspath(place.spec.path))
+    start = os.path.join(course, "start.py")
+    if place.folder == os.path.join(course, FOLDER) and os.path.isfile(start):  # it installs pixi.lock, into .venv
+        venv = " Delete a .venv\nthat was made before." if is_new else ""
+        line = shell_line(["py" if os.name == "nt" else "python3", short(start)], "posix")
+        return f"\nWrote {files} to {folder}. Commit them.{venv} Then anyone runs:\n  {line}"
     first = os.path.join(folder, f"{lockfile.name}-{lockfile.variants[0]}.conda-lock.yml")
     return f"\nWrote {files} to {folder}. Commit them; then anyone runs:\n  envtool install --lock {first}"
 

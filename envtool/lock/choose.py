@@ -136,6 +136,10 @@ def choose(
     for variant in dict.fromkeys(target.variant for target in targets):
         mine = [target for target in targets if target.variant == variant and target not in kept]
         answers |= chooser.beside(mine, python, held) or chooser.in_step(mine, python)
+    first = next((target for target in targets if isinstance(answers[target], Choice)), None)
+    older = chooser.why_older(targets, python)
+    if first is not None and older is not None:
+        answers[first] = _with_note(answers[first], older)
     return {target: answers[target] for target in targets}
 
 
@@ -178,6 +182,16 @@ class _Chooser:
             if served > best[0]:
                 best = (served, python)
         return best[1]
+
+    def why_older(self, targets: tuple[Target, ...], python: str) -> str | None:
+        """What keeps the newest Python that the spec allows from being taken; None where it is."""
+        newest = next(self.pythons())
+        for target in targets if newest != python else ():
+            found = self._search(target, newest, None)
+            if not isinstance(found, Choice):
+                refused = self._refused(target, found) if found is not None else self._not_there(target, newest)
+                return f"Python {python}, not {newest}: {refused.message}"
+        return None
 
     def others_python(self, held: Held) -> str | None:
         """The Python of what is locked: a platform that is new in the spec gets that one too."""
@@ -279,7 +293,11 @@ def _told(choice: Choice | Refused, own: Choice) -> Choice:
     assert isinstance(choice, Choice)
     if choice.torch == own.torch:
         return choice
-    note = f"{choice.target}: torch {choice.torch}, not {own.torch}, which not every platform has"
+    return _with_note(choice, f"{choice.target}: torch {choice.torch}, not {own.torch}, which not every platform has")
+
+
+def _with_note(choice: Choice | Refused, note: str) -> Choice:
+    assert isinstance(choice, Choice)
     return replace(choice, notes=(*choice.notes, note))
 
 
