@@ -102,7 +102,7 @@ def offer(verdict: Verdict, machine: Machine, environment: Environment | BrokenE
     if not ready or not all(ready):
         return refuse("what it changes can't be undone by envtool's own means, or is not this environment")
     whole = tuple(words for words, _ in filter(None, ready))
-    undo = " && ".join(dict.fromkeys(undo for _, undo in filter(None, ready) if undo))
+    undo = " && ".join(dict.fromkeys(undo for _, undo in reversed([*filter(None, ready)]) if undo))
     line = " && ".join(shell_line(words, "posix") for words in whole)
     return Offer(verdict.code, verdict.message, whole, line, undo)
 

@@ -77,6 +77,11 @@ def test_only_words_and_and_are_understood(line, commands) -> None:
             "/c/.venv/bin/python -m pip install --no-deps numpy==1.26.4",
         ),
         (
+            ".venv/bin/python -m ensurepip && .venv/bin/python -m pip install scipy",
+            "/c/.venv/bin/python -m ensurepip && /c/.venv/bin/python -m pip install scipy",
+            "/c/.venv/bin/python -m pip uninstall scipy && /c/.venv/bin/python -m pip uninstall pip",  # pip last
+        ),
+        (
             "uv pip install --python .venv/bin/python scipy",
             "uv pip install --python /c/.venv/bin/python scipy",
             "uv pip uninstall --python /c/.venv/bin/python scipy",

@@ -57,7 +57,10 @@ def _next(diagnosis: Diagnosis, asked: set[str]) -> Verdict | None:
 
 
 def _agreed(found: Offer) -> bool:
-    _say(f"\n{found.code}: {found.message}\n  This would run:  {found.line}")
+    from textwrap import fill
+
+    _say("\n" + fill(f"{found.code}: {found.message}", 80, break_long_words=False, break_on_hyphens=False))
+    _say(f"  This would run:  {found.line}")
     if found.undo:
         _say(f"  To undo it:      {found.undo}")
     try:
