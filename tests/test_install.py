@@ -362,6 +362,15 @@ def test_wheels_are_taken_along_and_make_the_same_environment(room, tool):
 
 
 @pytest.mark.slow
+def test_a_folder_and_an_index_are_both_named(room, index):
+    (room.folder / "usb").mkdir()
+    where = ("--find-links", "usb", "--index-url", f"{index.root}/pypi", "--pytorch-index-url", f"{index.root}/whl")
+    done = room.run("--dry-run", *where, *CPU)
+    assert done.code == 0, done.err
+    assert f"CPU only, from {room.folder / 'usb'} and {index.root}/whl/cpu\n" in done.err
+
+
+@pytest.mark.slow
 def test_a_wheel_that_was_damaged_on_the_way(room):
     assert room.run("--download", "wheels", *CPU).code == 0
     wheel = next((room.folder / "wheels").glob("torchvision-*"))

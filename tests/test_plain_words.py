@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 
 import pytest
-from check_samples import GOOD
+from check_samples import GOOD, SPEC
 from test_check_report import TERM, report
 
+from envtool.catalog import load
 from envtool.cli.app import main
+from envtool.cli.install import Asked
 from envtool.drift import Drift
 from envtool.machine import Found
+from envtool.plan import Plan, resolve
 from envtool.plan.advice import not_checked_yet
 from envtool.plan.answers import Refusal
 from envtool.report.check import render
 from envtool.report.text import Style
+from envtool.shell import shell_line
+from envtool.spec import Request
+from envtool.target import read_target
+
+SHELL = "powershell" if sys.platform == "win32" else "posix"
+
+
+def planned(*packages):
+    catalog = load()
+    found = resolve(read_target("linux-64,py3.12,glibc=2.35,gpu=none", catalog), Request(packages), catalog)
+    assert isinstance(found, Plan)
+    return found
 
 
 def test_what_was_asked_beside_the_lockfile_has_a_row_of_its_own():
@@ -76,3 +92,50 @@ def test_the_kind_of_a_refusal_is_for_programs(tmp_path, monkeypatch, capsys):
     validate("error", document)
     kind = document["error"]["kind"]
     assert kind and kind not in err and kind not in document["error"]["message"]
+
+
+UV_LACKS = """  error: No solution found when resolving dependencies
+    cause: Because filelock was not found in the provided package locations and all versions of torch
+           depend on filelock, we can conclude that all versions of torch cannot be used.
+"""
+PIP_LACKS = """ERROR: Could not find a version that satisfies the requirement filelock (from torch) (from versions: none)
+ERROR: No matching distribution found for filelock
+"""
+
+
+@pytest.mark.parametrize(("tool", "said"), [("uv", UV_LACKS), ("pip", PIP_LACKS)])
+def test_a_folder_that_lacks_what_torch_needs_is_no_conflict(tool, said):
+    from envtool.install.failures import explained
+    from envtool.install.order import Question, Sources
+    from envtool.install.tool import Ran
+    from envtool.install.work import _with_way_on
+
+    sources = Sources(find_links=("/opt/wheels",))
+    question = Question(planned("torch"), (), (), sources, "python", "3.12", {})
+    error = _with_way_on(explained(Ran(1, said), tool, doing="working out the packages"), question)
+    assert (error.message, error.exit_code) == ("/opt/wheels has no filelock, which torch needs", 4)
+    assert error.hint.startswith("add `--index-url URL` ") and "torch==" not in error.hint
+
+
+def test_a_line_to_copy_keeps_what_was_typed():
+    from envtool.cli.install import command
+    from envtool.cli.install_parts import with_whole_line
+    from envtool.install.failures import InstallError
+
+    given = ["pandas", "torch==2.14.1", "--find-links", "usb stick", "--into", "env", "--no-spec", "--variant", "cpu"]
+    asked = Asked(**command.make_context("install", given).params)
+    hint = "ask for the torch that is there: `envtool install torch==2.13.0+cpu torchvision`"
+    error = with_whole_line(InstallError("not-there", "x", hint=hint, details=(), code=4), asked)
+    line = shell_line(["pandas", "--into", "env", "--find-links", "usb stick", "--no-spec"], SHELL)
+    assert error.hint == f"{hint[:-1]} {line}`"
+    other = InstallError("x", "x", hint="run `envtool doctor`", details=(), code=4)
+    assert with_whole_line(other, asked).hint == other.hint
+
+
+def test_what_the_course_asks_for_and_the_line_leaves_out_is_told():
+    from envtool.cli.install_parts import left_out
+    from envtool.cli.spec_option import Spec
+
+    spec = Spec("envtool.toml", replace(SPEC, torch=("torch>=2.6", "torchvision")))
+    assert left_out(planned("torch"), spec) == ("torchvision",)
+    assert left_out(planned("torch", "torchvision"), spec) == left_out(planned("torch"), None) == ()

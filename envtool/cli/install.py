@@ -129,7 +129,17 @@ def tell(text: str) -> None:
 
 def _install(asked: Asked) -> int:
     from envtool.catalog import load
-    from envtool.cli.install_parts import compared, in_words, job_of, look, plan_of, wanted_of, with_requirements
+    from envtool.cli.install_parts import (
+        compared,
+        in_words,
+        job_of,
+        left_out,
+        look,
+        plan_of,
+        wanted_of,
+        with_requirements,
+        with_whole_line,
+    )
     from envtool.install.failures import InstallError
 
     started = time.monotonic()
@@ -146,6 +156,9 @@ def _install(asked: Asked) -> int:
 
         plan = of_wheelhouse(house, subject.machine, subject.python_version, catalog)
         wanted = with_requirements(wanted, house.requirements, house.folder)
+    missing = left_out(plan, spec)
+    if missing:
+        tell(f"note: the course also asks for {' and '.join(missing)}; add {'them' if len(missing) > 1 else 'it'}")
     lacks, installed, opaque = compared(subject, plan, wanted.lines)
     about = About(asked, place, subject.python_version, plan, catalog, started)
     if place.there and not lacks and not opaque:
@@ -157,7 +170,7 @@ def _install(asked: Asked) -> int:
     try:
         return _dry_run(about, job) if asked.dry_run else _change(about, job)
     except InstallError as error:
-        raise in_words(error, wanted.lines) from None
+        raise with_whole_line(in_words(error, wanted.lines), asked) from None
 
 
 def _wheelhouse(asked: Asked) -> Wheelhouse | None:
@@ -208,13 +221,12 @@ def _announce(about: About, job: Job) -> None:
 
     place, plan, sources = about.place, about.plan, job.question.sources
     what = "a new environment" if not place.there else "the active environment" if place.active else "an environment"
-    source = sources.torch_index(plan) or sources.index_url
-    if sources.offline:
-        source = ", ".join(sources.find_links)
+    index = sources.torch_index(plan) or sources.index_url
+    source = " and ".join((*sources.find_links, *((without_secrets(index),) if index else ())))
     build, _, usual = build_line(plan).rpartition(" from ")
     lines = [f"Into {place.shown}, {what} with Python {about.python_version}:"]
     lines.append(f"  {', '.join(f'{pin.package} {pin.full}' for pin in plan.pins)}")
-    lines.append(f"  {build} from {without_secrets(source) if source else usual}")
+    lines.append(f"  {build} from {source or usual}")
     if job.tool.name == "pip" and about.asked.installer is None:
         lines.append(f"note: uv does this in a fraction of the time: {line_for('install')}")
     for line in (*lines, *map(worded, plan.warnings)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -335,6 +336,39 @@ def in_words(error: InstallError, lines: tuple[Line, ...]) -> InstallError:
         f"{name} ({places[name]}) wants {wish}" if name in places else f"{name} wants {wish}" for name, wish in wishes
     ]
     return error.told(message=f"{error.message}: {'; '.join(told)}")
+
+
+def with_whole_line(error: InstallError, asked: Asked) -> InstallError:
+    """A hint's `envtool install torch==…` with the folders and places of this command line: it works when copied."""
+    from envtool.install.keep import split_specs
+    from envtool.install.order import without_secrets
+    from envtool.shell import shell_line
+
+    found = re.search(r"`envtool install (torch==[^`]*)`", str(error.hint))
+    if found is None or not asked.find_links:
+        return error
+    words = [*found[1].split(), *split_specs(asked.specs)[1]]
+    rows = (("--into", (asked.into,)), ("--python", (asked.python,)), ("--spec", (asked.spec,)))
+    links = tuple(without_secrets(link) if "://" in link else link for link in asked.find_links)
+    for option, values in (
+        *rows,
+        ("--requirements", asked.requirements),
+        ("--find-links", links),
+        ("--installer", (asked.installer,)),
+    ):
+        words += [word for value in values if value for word in (option, value)]
+    words += ["--no-spec"] if asked.no_spec else []
+    shell = "powershell" if sys.platform == "win32" else "posix"
+    line = shell_line(["envtool", "install", *words], shell)
+    return error.told(hint=str(error.hint).replace(found[0], f"`{line}`"))
+
+
+def left_out(plan: Plan, spec: Spec | None) -> tuple[str, ...]:
+    """What a course asks for of torch's family, and the command line left out: the check of the course would fail."""
+    from envtool.install.requirements import named
+
+    wanted = named(spec.course.torch, spec.path) if spec is not None else ()
+    return tuple(str(line.name) for line in wanted if line.name not in plan.packages)
 
 
 def activation(path: str, active: bool) -> str | None:

@@ -134,6 +134,15 @@ def who_wants(said: str) -> tuple[tuple[str, str], ...]:
     return tuple(dict.fromkeys((name, wish.rstrip(",.")) for name, wish in found if not name.startswith("torch")))
 
 
+def needed_by(said: str, package: str) -> str | None:
+    """Which package depends on one that is not there: "torch" in uv's and in pip's words; None where nobody does."""
+    name = re.escape(package)
+    uv = rf"(?:all versions of )?([A-Za-z0-9][\w.-]*)(?:[=<>~!]=?[^\s]*)? depends? on {name}\b"
+    pip = rf"requirement {name}[^\s]* \(from ([A-Za-z0-9][\w.-]*)"
+    found = re.search(uv, _unwrapped(said)) or re.search(pip, said)
+    return found[1] if found else None
+
+
 def without_passwords(text: str) -> str:
     """The text with every address cut down to what may be shown."""
     return _ADDRESS.sub(lambda found: without_secrets(found[0]), text)

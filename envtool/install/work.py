@@ -13,7 +13,7 @@ from envtool.errors import ToolError
 from envtool.fact import Fact
 from envtool.install import space
 from envtool.install.ask import trouble, with_sizes
-from envtool.install.failures import InstallError, explained
+from envtool.install.failures import InstallError, explained, needed_by
 from envtool.install.installed import read_installed
 from envtool.install.order import Command, Package, Question, is_same, without_secrets
 from envtool.install.pip import LOOKS_ONLY, Pip, version_of
@@ -21,6 +21,7 @@ from envtool.install.place import Place, python_in
 from envtool.install.tool import Ran, run
 from envtool.install.transaction import Transaction, transaction
 from envtool.install.uv import Uv
+from envtool.spec import FAMILY
 
 Tell = Callable[[str], None]
 _SYSTEMS_CERTIFICATES = {"UV_SYSTEM_CERTS", "UV_NATIVE_TLS"}  # the second is how uv called it before
@@ -142,11 +143,21 @@ def _with_way_on(error: InstallError, question: Question) -> InstallError:
         return error.told(message=message)
     there = [name for folder in question.sources.find_links for name in _torches(folder)]
     pin = question.plan.pins[0]
-    message = f"{', '.join(question.sources.find_links)} holds no {_what(error, question)}"
+    folders = ", ".join(question.sources.find_links)
+    missing = re.split(r"[=<>~! ]", error.message)[0]
+    wanted_by = needed_by(error.said, missing)
+    if error.name == "not-there" and wanted_by is not None:
+        hint = (
+            "add `--index-url URL` with an index that has it, or fill the folder where there is a network:"
+            " `envtool install --download DIR`"
+        )
+        return error.told(message=f"{folders} has no {missing}, which {wanted_by} needs", hint=hint)
+    message = f"{folders} holds no {_what(error, question)}"
     hint = "fill it with `envtool install --download DIR` for this machine, where there is a network"
     if there and f"torch-{pin.full}" not in " ".join(there):
         version = there[-1].split("-")[1]
-        hint = f"ask for the torch that is there: `envtool install torch=={version}`"
+        words = [f"torch=={version}", *(name for name in FAMILY[1:] if _holds(question, name))]
+        hint = f"ask for the torch that is there: `envtool install {' '.join(words)}`"
     return error.told(message=message, hint=hint, details=(*there, *error.details))
 
 
@@ -155,9 +166,20 @@ def _what(error: InstallError, question: Question) -> str:
     return f"{words} for Python {'.'.join(question.python_version.split('.')[:2])}"
 
 
+def _holds(question: Question, package: str) -> bool:
+    """Is that companion asked for, and in a folder of wheels?"""
+    folders = question.sources.find_links
+    asked = any(pin.package == package for pin in question.plan.pins)
+    return asked and any(_wheels(folder, rf"{package}-[\d.]+") for folder in folders)
+
+
 def _torches(folder: str) -> list[str]:
+    return _wheels(folder, r"torch-[\d.]+")
+
+
+def _wheels(folder: str, pattern: str) -> list[str]:
     with contextlib.suppress(OSError):
-        return sorted(name for name in os.listdir(folder) if re.match(r"torch-[\d.]+", name))
+        return sorted(name for name in os.listdir(folder) if re.match(pattern, name))
     return []
 
 
