@@ -34,6 +34,8 @@ def test_hints_name_the_program_that_was_called(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["lock", "--spec"]) == 2
     assert capsys.readouterr().err.endswith(f"hint: see `{START} lock --help`\n")
+    assert main(["nonsense"]) == 2
+    assert capsys.readouterr().err.endswith(f"hint: see `{START} --help`\n")
     (tmp_path / "train.py").write_text('DEVICE = "cuda"\n', encoding="utf-8")
     assert main(["device"]) == 0
     assert f"{START} device --set " in capsys.readouterr().err

@@ -166,7 +166,7 @@ def _typed(text: str) -> str:
         return text
     import re
 
-    return re.sub(rf"\benvtool (?=(?:{'|'.join(COMMANDS)})\b)", lambda _: f"{program} ", text)
+    return re.sub(rf"\benvtool (?=--|(?:{'|'.join(COMMANDS)})\b)", lambda _: f"{program} ", text)
 
 
 def _complain(
