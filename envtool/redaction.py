@@ -247,6 +247,12 @@ def hosts_in(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(host for host in found if not _is_public(host) and not host.isdigit()))
 
 
+def users_in(paths: Iterable[str]) -> tuple[str, ...]:
+    """The names of the users in whose homes paths lie, for a machine that says it in no other way."""
+    found = [match["name"] for path in paths for match in _HOMES.finditer(path)]
+    return tuple(dict.fromkeys(found))
+
+
 def names_in(texts: Iterable[str | None]) -> tuple[str, ...]:
     """Names that are there, each once, and the first label of a dotted one."""
     found: dict[str, None] = {}

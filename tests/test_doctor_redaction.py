@@ -140,7 +140,6 @@ def planted(name: str) -> RecordedHost:
         text = text.replace(word, by)
     host = RecordedHost(recording_from_json(json.loads(text)))
     host.recording.answers["facts"][""]["hostname"] = "compute-17"
-    host.recording.keep("env", "USER", "zelda-q")
     uuid = "GPU-8932f937-3c1f-11ee-c12f-20bd9faed9f6"
     said = f"cannot reach 10.20.30.40 ({uuid}, aa:bb:cc:dd:ee:ff) as zelda-q@compute-17 with token=s3cr3t-value"
     host.recording.keep("env", "CUDA_VISIBLE_DEVICES", uuid)

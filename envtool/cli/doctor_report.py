@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from envtool.environment import Environment
 from envtool.machine import Found
-from envtool.redaction import Redactor, hosts_in, names_in, redacted, secrets_in
+from envtool.redaction import Redactor, hosts_in, names_in, redacted, secrets_in, users_in
 
 if TYPE_CHECKING:
     from envtool.diagnosis import Diagnosis
@@ -33,6 +33,7 @@ def redactor(host: Host, diagnosis: Diagnosis) -> Redactor:
         users.append(user)
         homes.append(home)
         homes += [os.path.realpath(one) for one in homes if one]
+    users += users_in(_paths(diagnosis))
     users += [one.replace("\\", "/").rstrip("/").rpartition("/")[2] for one in homes if one]
     return Redactor(
         homes=tuple(one for one in homes if one),
@@ -52,6 +53,13 @@ def _account() -> tuple[str | None, str | None]:
         account = pwd.getpwuid(os.getuid())
         return account.pw_name, account.pw_dir
     return None, None
+
+
+def _paths(diagnosis: Diagnosis) -> tuple[str, ...]:
+    environment = diagnosis.environment
+    if not isinstance(environment, Environment):
+        return (environment.executable, environment.home or "")
+    return (environment.prefix, environment.executable, environment.working_directory or "")
 
 
 def _proxies_and_mirrors(diagnosis: Diagnosis, *, live: bool) -> tuple[str, ...]:

@@ -79,6 +79,7 @@ tbody th .group { display: block; font-size: .85rem; }
 }
 .last pre span, dd code span { display: inline-block; max-width: 100%; }
 .step { font-weight: 600; }
+.not { font-weight: 600; }
 @media (max-width: 40rem) {
   h1 { font-size: 1.45rem; }
   .groups > div { grid-template-columns: 1fr; gap: .25rem; }
