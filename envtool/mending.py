@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from envtool.data import read_table
+from envtool.data import read_row, read_table
 from envtool.environment import BrokenEnvironment, Environment
 from envtool.fact import Fact, dataclass
 from envtool.machine import Found, Machine
@@ -22,13 +22,13 @@ _SUDO = re.compile(r"(?:^|[|&;`(]\s*|\bor: )sudo ")
 
 
 @cache
-def _known() -> dict[str, tuple[str, str | None]]:
-    """Who, and what not to do, by the code. The patterns beside them stay unread, for a screen's sake."""
-    table = read_table("symptoms.toml")
-    found = {
-        code: (str(row["who"]), row.get("avoid")) for group in table["groups"] for code, row in table[group].items()
-    }
-    return {code: (str(who), None) for code, who in read_table("who.toml")["who"].items()} | found
+def _known(code: str) -> tuple[str, str | None] | None:
+    """Who, and what not to do; None for what has neither. Only this row is read: it is on the way of a screen."""
+    row = read_row("symptoms.toml", code)
+    if row is not None:
+        return str(row["who"]), row.get("avoid")
+    who = read_table("who.toml")["who"].get(code)
+    return (str(who), None) if who else None
 
 
 def who_mends(verdict: Verdict, machine: Machine) -> str | None:
@@ -37,9 +37,9 @@ def who_mends(verdict: Verdict, machine: Machine) -> str | None:
     It is said of the hint: where nobody can mend the cause, a line that helps all the same is for you to run. On a
     cluster nobody has sudo but the administrator.
     """
-    if verdict.status not in PROBLEMS or verdict.hint is None or verdict.code not in _known():
+    if verdict.status not in PROBLEMS or verdict.hint is None or (known := _known(verdict.code)) is None:
         return None
-    who = _known()[verdict.code][0]
+    who = known[0]
     if _SUDO.search(verdict.hint):
         who = "administrator" if who == "administrator" else "sudo"
     elif verdict.command and who in ("nobody", "sudo"):
@@ -56,7 +56,8 @@ def who_words(who: str, machine: Machine) -> str:
 
 def what_not(verdict: Verdict) -> str | None:
     """What not to do, where the remedy that circulates is wrong."""
-    words = _known().get(verdict.code, ("", None))[1] if verdict.status in PROBLEMS else None
+    known = _known(verdict.code) if verdict.status in PROBLEMS else None
+    words = known[1] if known else None
     # Advice for a pasted text, such as to look at nvidia-smi first, says nothing where a check has looked already.
     return words if words and words.startswith("Do not") else None
 

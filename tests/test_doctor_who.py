@@ -10,7 +10,7 @@ import pytest
 from builders import laptop
 
 from envtool.checks import ALL, of_course
-from envtool.data import read_table
+from envtool.data import read_row, read_table
 from envtool.doctor import examine
 from envtool.machine import Found, Slurm
 from envtool.mending import PROBLEMS, what_not, who_mends, who_words
@@ -40,6 +40,13 @@ def test_of_every_check_it_is_known_who_can_mend_it() -> None:
     assert codes == codes & (set(table) | set(failures())), "give these a line in who.toml"
     assert not set(table) & set(failures()), "symptoms.toml says it of these"
     assert set(table) <= codes
+
+
+def test_one_row_is_what_the_whole_table_holds() -> None:
+    table = read_table("symptoms.toml")
+    rows = {code: row for group in table["groups"] for code, row in table[group].items()}
+    assert all(read_row("symptoms.toml", code) == row for code, row in rows.items()) and len(rows) > 100
+    assert read_row("symptoms.toml", "no-such") is None
 
 
 @pytest.mark.parametrize(
