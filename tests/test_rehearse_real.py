@@ -87,6 +87,16 @@ def test_every_planted_bug_is_found_where_it_is_and_nothing_else(judged):
     assert not wrong
 
 
+def test_what_a_loader_gives_is_moved_in_the_loop_with_the_programs_own_word(judged):
+    """The dataset made it, far away: no line here could be given a device."""
+    (script,) = [script for script in WRONG if script.stem == "labels_of_a_loader"]
+    (fault,) = judged[script].faults
+    lines = script.read_text().splitlines()
+    loop = next(n for n, line in enumerate(lines, 1) if line.strip().startswith("for "))
+    assert fault.hint == f"after line {loop}: labels = labels.to(device)"
+    assert fault.origin.line == loop and "made without" not in fault.message
+
+
 def test_what_cuda_allows_is_allowed(judged):
     (found,) = [judged[script] for script in CALLS if script.stem == "allowed"]
     assert found.passed, (found.faults, found.error)

@@ -189,3 +189,22 @@ def test_whatever_is_told_is_a_document(events, code, timed_out):
 @given(st.text(max_size=200))
 def test_rubbish_is_no_event_and_no_pass(text):
     assert not report(*events_in(text)).passed
+
+
+@pytest.mark.parametrize(
+    ("origin", "word", "hint"),
+    [
+        ("for x, y in loader:", "device", "after line 5: y = y.to(device)"),
+        ("for x, y in loader:", None, "after line 5: y = y.to(DEVICE)"),
+        ("y = read()", "device", "move it before this line: y = y.to(device)"),
+        ("y = read()", None, "move it before this line: y = y.to(x.device)"),
+    ],
+)
+def test_the_mend_of_what_was_left_behind_is_a_line_of_the_program(origin, word, hint):
+    fault = FAULT | {"kind": "left-behind", "name": "y", "device_word": word}
+    fault |= {"origin": {"file": "/p/train.py", "line": 5, "text": origin}}
+    assert report(TORCH, MOVED, fault, END).faults[0].hint == hint
+
+
+def test_the_share_of_operations_says_where():
+    assert "100 tensor operations, 90 % of them on the accelerator" in render(report(TORCH, MOVED, END), Screen(width=120))

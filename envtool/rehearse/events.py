@@ -128,6 +128,8 @@ def _fault(event: Event) -> Fault:
         holds=_text(owner, "holds"),
         trained=isinstance(owner, dict) and owner.get("trained") is True,
         operation=_text(event, "operation"),
+        device_word=_text(event, "device_word"),
+        loop=_loop(_place(event.get("origin")), _place(event.get("place"))),
         device=_text(event, "device") or "cpu",
     )
     kind = _text(event, "kind") or "unknown"
@@ -145,6 +147,13 @@ def _fault(event: Event) -> Fault:
         origin=_place(event.get("origin")),
         stack=tuple(place for place in places if place is not None),
     )
+
+
+def _loop(origin: Place | None, place: Place | None) -> int | None:
+    """The line of a `for` in the same file, which gives a new tensor each time."""
+    if origin is None or place is None or origin.file != place.file or not (origin.text or "").startswith("for "):
+        return None
+    return origin.line if origin.line < place.line else None
 
 
 def _limit(event: Event) -> Limit:

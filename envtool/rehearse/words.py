@@ -17,6 +17,8 @@ class Told(Fact):
     holds: str | None = None
     trained: bool = False
     operation: str | None = None
+    device_word: str | None = None  # the program's own name for the accelerator: "device"
+    loop: int | None = None  # the line of the loop that gives the tensor
     device: str = "cpu"
 
     @property
@@ -33,7 +35,15 @@ class Told(Fact):
     def like(self) -> str:
         """Where a new tensor should be made."""
         plain = self.other is not None and self.other.replace(".", "").replace("_", "").isalnum()
-        return f"{self.other}.device" if plain else "DEVICE"
+        return f"{self.other}.device" if plain else self.device_word or "DEVICE"
+
+    @property
+    def moved(self) -> str:
+        """The line that moves it: a loop's value goes where the program says."""
+        if not (self.name or "").isidentifier():
+            return ".to(DEVICE)"
+        like = self.device_word or (self.like if self.loop is None else "DEVICE")
+        return f"{self.name} = {self.name}.to({like})"
 
 
 # kind: (what is wrong, the mend)
@@ -44,7 +54,7 @@ KINDS: dict[str, tuple[str, str]] = {
     ),
     "left-behind": (
         "{subject} is on the CPU and {there} on the accelerator: nothing moved it",
-        "move it before this line: {assigned}",
+        "{where}: {assigned}",
     ),
     "attribute": (
         "{subject} is on the CPU: a plain attribute of {owner}, which .to() does not move",
@@ -140,7 +150,8 @@ def say(kind: str, told: Told) -> tuple[str, str]:
         "owner": told.owner or "module",
         "attribute": attribute,
         "holds": told.holds or "layer",
-        "assigned": f"{told.name} = {told.name}.to({told.like})" if (told.name or "").isidentifier() else ".to(DEVICE)",
+        "assigned": told.moved,
+        "where": "move it before this line" if told.loop is None else f"after line {told.loop}",
         "register": wrapped,
         "device": told.device,
         "place_of_gradient": "CPU" if told.device == "cpu" else "accelerator",

@@ -144,7 +144,7 @@ def _label(result, operands, name, copies):
             labels.put_storage(held, name, frames.here())
             labels.get(held._cdata).forgiven = _forgiven(known.values())
         elif held._cdata not in known:
-            labels.put_storage(held, CPU, frames.here(), _maker(known.values()))
+            labels.put_storage(held, CPU, frames.here(), *_maker(known.values()))
             if copies:
                 labels.copied(held, operands[0].tensor)
 
@@ -155,7 +155,7 @@ def _forgiven(entries):
 
 def _maker(entries):
     """What is computed from a checkpoint comes from the checkpoint, what is computed from torch.ones from there."""
-    return next((one.maker for one in entries if one is not None and one.maker is not None), None)
+    return next(((one.maker, one.made) for one in entries if one is not None and one.maker is not None), (None, None))
 
 
 def packed(result):

@@ -32,8 +32,9 @@ def mixed(func, name, operands, wrong):
         "name": described,
         "other_name": _described(other, stack),
         "owner": owner,
-        "origin": _origin(origin.root if origin is not None else None),
+        "origin": _origin(origin.root if origin is not None else None, kind),
         "maker": origin.maker if origin is not None else None,
+        "device_word": _device_word(stack, there),
         "stack": [frames.place(frame) for frame in stack[1:5]],
     }
     _forgive(kind, wrong if not labels.is_accelerator(culprit.label) else operands, there)
@@ -73,10 +74,20 @@ def _shown(label):
     return "cpu" if not labels.is_accelerator(label) else label
 
 
-def _origin(entry):
+def _origin(entry, kind):
     if entry is None or entry.origin is None:
         return None
-    return frames.place(position=entry.origin)
+    return frames.place(position=entry.made if kind == "made-on-cpu" else entry.origin)
+
+
+def _device_word(stack, there):
+    """What the user's line could write for the accelerator: "device", "DEVICE"; None where nothing there names it."""
+    meant = (there, there.split(":")[0])
+    for held in (stack[0].f_locals, stack[0].f_globals) if stack else ():
+        for name, value in list(held.items()):
+            if isinstance(value, (str, torch.device)) and str(value) in meant and not name.startswith("_"):
+                return name
+    return None
 
 
 def _culprit(wrong, stack):
@@ -166,7 +177,7 @@ def _kind(name, culprit, operands, stack):
     if isinstance(culprit.tensor, torch.nn.Parameter):
         return "module-not-moved", None
     if maker is not None and maker.startswith("torch.") and maker not in ("torch.from_numpy",):
-        if entry.origin is not None and stack and _same_call(entry.origin, stack):
+        if entry.made is not None and stack and _same_call(entry.made, stack):
             return "made-on-cpu", None
     return "left-behind", None
 

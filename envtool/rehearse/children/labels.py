@@ -21,13 +21,14 @@ _tidy_at = 4096
 class Entry:
     """A label and where the tensor comes from."""
 
-    __slots__ = ("forgiven", "label", "maker", "origin", "source", "weak")
+    __slots__ = ("forgiven", "label", "made", "maker", "origin", "source", "weak")
 
-    def __init__(self, weak, label, origin=None, maker=None):
+    def __init__(self, weak, label, origin=None, maker=None, made=None):
         self.weak = weak
         self.label = label
         self.origin = origin  # (file, line) in the user's code
         self.maker = maker  # "torch.zeros" where the user's code called it, "torch.load", ...
+        self.made = made or origin  # where that maker was called: of what is computed, another line
         self.source = None  # the entry of what this is a copy of
         self.forgiven = None  # the accelerator's name, where a fault was told: what it meets is no second fault
 
@@ -74,17 +75,17 @@ def put(tensor, name, origin=None, maker=None):
         put_storage(held, name, origin, maker)
 
 
-def put_storage(held, name, origin=None, maker=None):
+def put_storage(held, name, origin=None, maker=None, made=None):
     """Label a storage."""
     found = _table.get(held._cdata)
     if found is not None:
         found.label = name
         if origin is not None:
-            found.origin, found.maker = origin, maker
+            found.origin, found.maker, found.made = origin, maker, made or origin
         return
     if len(_table) >= _tidy_at:
         _tidy()
-    _table[held._cdata] = Entry(StorageWeakRef(held), name, origin, maker)
+    _table[held._cdata] = Entry(StorageWeakRef(held), name, origin, maker, made)
 
 
 def storage_label(held):

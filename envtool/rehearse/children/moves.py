@@ -385,7 +385,7 @@ def _patch_storages():
         known = labels.get(self._cdata)
         if known is not None:
             if name is CPU:
-                labels.put_storage(copy, CPU, frames.here(), known.maker)
+                labels.put_storage(copy, CPU, frames.here(), known.maker, known.made)
             labels.get(copy._cdata).source = known.root
         return copy
 
