@@ -62,7 +62,7 @@ def rocm_has_kernels(evidence: Evidence) -> Verdict:
     if torch is None:
         return skipped("no ROCm build beside an AMD GPU")
     if evidence.variable("HSA_OVERRIDE_GFX_VERSION"):
-        return passed("HSA_OVERRIDE_GFX_VERSION says what the GPU should be taken for")
+        return skipped("HSA_OVERRIDE_GFX_VERSION says what the GPU should be taken for")
     served = _targets(evidence, torch)
     kinds = [found_or(gpu.gfx, "") for gpu in evidence.machine.amd.gpus]
     if not served or not all(kinds):
@@ -129,8 +129,6 @@ def macos_is_new_enough(evidence: Evidence) -> Verdict:
     found, env = _macos(evidence), evidence.env
     if found is None or env is None or evidence.machine.arch != "arm64" or env.arch != "arm64":
         return skipped("not a Mac with Apple silicon")
-    if evidence.torch is not None:
-        return passed(f"macOS {dotted(found)} with torch {evidence.torch.version}")
     newest = evidence.catalog.releases[0].torch
     wheel = evidence.catalog.wheel("torch", newest, evidence.platform)
     floor = wheel.floor(env.abi) if wheel else None
@@ -138,6 +136,8 @@ def macos_is_new_enough(evidence: Evidence) -> Verdict:
         return skipped("the catalog knows no floor for this Python")
     if found >= floor[: len(found)]:
         return passed(f"macOS {dotted(found)}")
+    if evidence.torch is not None:
+        return skipped(f"macOS {dotted(found)} gets an older torch, and torch {evidence.torch.version} is installed")
     mend = evidence.mender.reinstall()
     return warned(
         f"macOS {dotted(found)} is too old for the newest torch, which needs {dotted(floor)}; an older torch fits.",

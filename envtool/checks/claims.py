@@ -65,7 +65,9 @@ def fastai_allows_torch(evidence: Evidence) -> Verdict:
         return skipped("torch and fastai are not both installed")
     claim = next((claim for claim in _torch_claims(evidence) if claim.dist.name == "fastai"), None)
     if claim is None:
-        return passed(f"fastai {fastai.version} allows torch {evidence.torch_version}")
+        return skipped(
+            f"fastai {fastai.version} allows torch {evidence.torch_version}; what pip said before is not known"
+        )
     return warned(
         f"fastai {fastai.version} asks for torch{claim.wanted}, and torch {evidence.torch_version} is installed. If "
         "the newest fastai forbids it, too, give fastai an environment of its own.",
@@ -80,7 +82,7 @@ def nobody_asks_for_another_torch(evidence: Evidence) -> Verdict:
         return skipped("torch is not installed")
     claims = [claim for claim in _torch_claims(evidence) if claim.dist.name != "fastai"]
     if not claims:
-        return passed("no package that was looked at asks for another torch")
+        return skipped("no package that was looked at asks for another torch; what was installed before is not known")
     first = claims[0]
     more = f" So do {', '.join(claim.dist.name for claim in claims[1:4])}." if len(claims) > 1 else ""
     return warned(
@@ -100,7 +102,8 @@ def numpy_is_not_too_old_for_others(evidence: Evidence) -> Verdict:
     floors = {claim.dist: _floor(claim.wanted) for claim in _broken(evidence, "numpy", numpy.version)}
     old = {dist: floor for dist, floor in floors.items() if floor and _less(numpy.version, floor)}
     if not old:
-        return passed(f"numpy {numpy.version}")
+        known = env is not None and any(line.startswith("numpy") for d in env.distributions for line in d.requires)
+        return passed(f"numpy {numpy.version}") if known else skipped("no package tells which NumPy it was made for")
     dist, floor = next(iter(old.items()))
     highest = max(old.values(), key=_key)
     ceiling = evidence.torch_version and evidence.catalog.numpy2_ok(evidence.torch_version, evidence.machine.os)
@@ -135,7 +138,7 @@ def extensions_are_for_this_torch(evidence: Evidence) -> Verdict:
     minor = ".".join(torch.split(".")[:2])
     wrong = [(dist, wanted) for dist, wanted in tagged if wanted != minor]
     if not wrong:
-        return passed(f"{', '.join(dist.name for dist, _ in tagged[:3])} for torch {minor}")
+        return skipped(f"{', '.join(dist.name for dist, _ in tagged[:3])} for torch {minor}; others don't say")
     dist, wanted = wrong[0]
     return warned(
         f"{dist.name} {dist.version} was compiled for torch {wanted}, and torch {torch} is installed: its import ends "
@@ -164,7 +167,7 @@ def pynvml_is_nvidias(evidence: Evidence) -> Verdict:
     env = evidence.env
     other = env.distribution("pynvml") if env else None
     if env is None or other is None:
-        return skipped("the package pynvml is not installed")
+        return passed("the package pynvml is not installed") if env else skipped("Python does not start")
     if _key(other.version) >= (12,) and env.distribution("nvidia-ml-py") is not None:
         message = (
             f"The package pynvml {other.version} is deprecated and warns at each import; nvidia-ml-py replaces it."

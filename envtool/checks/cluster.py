@@ -9,7 +9,7 @@ from envtool.machine import Found, Gpu, found_or
 from envtool.verdicts import Verdict, failed, passed, skipped, unknown, warned
 from envtool.versions import numbers_or_none
 
-FEW_FILES = 1024  # what Linux gives unless told otherwise; less is somebody's setting
+FEW_FILES, MANY_FILES = 1024, 4096  # what Linux gives unless told otherwise; and what a program rarely needs
 BUSY, IDLE = 80, 20  # percent
 SLOW_START = 3.0  # seconds that a driver takes which has to wake its GPUs first
 LOCKED = 1 << 30
@@ -22,8 +22,10 @@ def enough_files_may_be_open(evidence: Evidence) -> Verdict:
     limit = place.limit("open files") if place else None
     if limit is None:
         return skipped("not Linux, or " + UNSEEN)
-    if limit < 0 or limit >= FEW_FILES:
+    if limit < 0 or limit >= MANY_FILES:
         return passed("no limit" if limit < 0 else f"{limit:,}")
+    if limit >= FEW_FILES:
+        return skipped(f"{limit:,}, as usual; a program with many workers may need more")
     return warned(
         f"A program may open only {limit} files here: a DataLoader with workers may end with “received 0 items of "
         "ancdata” or “Too many open files”.",
@@ -65,7 +67,9 @@ def interfaces_exist(evidence: Evidence) -> Verdict:
                 hint=f"export {name}={real}",
                 command=True,
             )
-    return passed("no variable names an interface that is not there")
+    return skipped(
+        "no variable names an interface that is not there; what the machine's name leads to is not looked up"
+    )
 
 
 def _serves(name: str, value: str, there: tuple[str, ...]) -> bool:
@@ -258,7 +262,7 @@ def image_suits_the_driver(evidence: Evidence) -> Verdict:
             unknown("the CUDA version of the image or of the driver could not be read") if wanted else skipped("no tag")
         )
     if found[0] >= wanted[0]:
-        return passed(f"CUDA {image[1]}, and the driver knows {found[0]}.{found[1]}")
+        return skipped(f"CUDA {image[1]}, and the driver knows {found[0]}.{found[1]}; other images are not known")
     return warned(
         f"{image[0]} starts from an image of CUDA {image[1]}, and the driver here knows CUDA {found[0]} only: the "
         "container does not start.",

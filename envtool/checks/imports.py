@@ -70,6 +70,8 @@ def _import_cause(code: str) -> Callable[[Evidence], Verdict]:
                     evidence=_facts(stage),
                 )
         tried = any(stage.name in IMPORTS and stage.outcome == "ok" for stage in report.stages)
+        if code == "mkl-threading":
+            return skipped("no import failed so; in another order one may")
         return passed("no import failed so") if tried else skipped("nothing was imported")
 
     return judge

@@ -42,7 +42,7 @@ def there_is_a_network(evidence: Evidence) -> Verdict:
             hint="install on a machine that has one, such as the cluster's login node; or take the packages along: "
             "envtool install --download DIR there",
         )
-    return passed("there is a way out") if place.route else skipped("whether there is a network is not known")
+    return skipped("there is a way out" if place.route else "whether there is a network is not known")
 
 
 def proxy_is_there(evidence: Evidence) -> Verdict:
@@ -53,7 +53,7 @@ def proxy_is_there(evidence: Evidence) -> Verdict:
     wsl = isinstance(evidence.machine.wsl, Found)
     bad = [proxy for proxy in place.proxies if proxy.wrong == "malformed" or (proxy.wrong == "silent" and not wsl)]
     if not bad:
-        return passed(f"{place.proxies[0].variable} is set")
+        return skipped(f"{place.proxies[0].variable} is set; whether that proxy answers shows only in a download")
     first, names = bad[0], tuple(dict.fromkeys(proxy.variable for proxy in bad))
     why = (
         f"names a proxy on {first.host}:{first.port}, and nobody listens there"
@@ -89,7 +89,7 @@ def certificates_are_trusted(evidence: Evidence) -> Verdict:
             hint=evidence.mender.install("pip>=24.2"),
             command=True,
         )
-    return passed("nothing is known against it")
+    return skipped("whether the index's certificate is trusted shows only in a download")
 
 
 def _main_index(evidence: Evidence) -> tuple[Setting, str] | None:
@@ -136,7 +136,7 @@ def index_has_the_version(evidence: Evidence) -> Verdict:
     known = {build.torch for build in here}
     held = {build.torch for build in here if build.variant == variant}
     if pin not in known or not held or pin in held:
-        return passed(f"torch {pin} from {variant}")
+        return skipped(f"{variant} may have torch {pin}; other commands are not known")
     return warned(
         f"requirements.txt asks for torch {pin}, and {setting.where} names PyTorch's index {variant}, which does not "
         "have it.",
@@ -164,7 +164,7 @@ def d2l_can_be_installed(evidence: Evidence) -> Verdict:
 
 
 CHECKS = (
-    Check("offline", "Names can be looked up", "System", there_is_a_network),
+    Check("offline", "There is a network to install from", "System", there_is_a_network),
     Check("proxy", "The proxy is the right one", "System", proxy_is_there),
     Check("tls-inspection", "The index's certificate is trusted", "System", certificates_are_trusted),
     Check("cuda-index-on-mac", "A Mac installs from the ordinary index", "System", mac_uses_the_ordinary_index),

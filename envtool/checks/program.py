@@ -35,7 +35,7 @@ def torch_is_imported_by_its_name(evidence: Evidence) -> Verdict:
         return skipped("a plain start did not tell of the folder's programs")
     finding = place.found("import-pytorch")
     if finding is None:
-        return passed("no program in this folder imports pytorch")
+        return skipped("no program in this folder imports pytorch")
     return failed(
         f"{_at(finding)} imports pytorch; the module is called torch. There is nothing to install.",
         hint=f"write `import torch` in {finding.file}",
@@ -80,8 +80,10 @@ def compile_knows_this_python(evidence: Evidence) -> Verdict:
     minor = ".".join((evidence.torch_version or "").split(".")[:2])
     first = read_table("compile.toml")["first-unknown-python"].get(minor)
     found, limit = numbers_or_none(env.version), numbers_or_none(str(first or ""))
-    if found is None or limit is None or found < limit:
-        return passed(f"torch {evidence.torch_version} compiles on Python {env.version}, as far as is known")
+    if found is None or limit is None:
+        return skipped(f"which Python is too new for torch {evidence.torch_version} is not known")
+    if found < limit:
+        return passed(f"torch {evidence.torch_version} compiles on Python {env.version}")
     return warned(
         f"{_at(used[0])} uses torch.compile, which torch {evidence.torch_version} refuses on Python {first} and newer; "
         f"this is {env.version}.",

@@ -33,7 +33,7 @@ def text_is_utf8(evidence: Evidence) -> Verdict:
         return skipped(UNSEEN)
     encoding = seen[1].encoding
     if encoding.lower().replace("-", "").replace("_", "").startswith("utf8"):
-        return passed(encoding)
+        return skipped(f"{encoding}; whether the terminal's language is installed is not asked")
     return warned(
         f"Python prints {encoding} in this terminal: a program ends at the first sign that is not in it.",
         hint="export PYTHONUTF8=1",
@@ -80,8 +80,10 @@ def paths_are_short(evidence: Evidence) -> Verdict:
     if seen is None or evidence.machine.os != "windows" or seen[1].long_paths is None:
         return skipped("not Windows")
     env, place = seen
-    if place.long_paths or len(env.prefix) <= LONG or evidence.torch is not None:
-        return passed("Windows allows them" if place.long_paths else f"{len(env.prefix)} characters")
+    if place.long_paths:
+        return passed("Windows allows them")
+    if len(env.prefix) <= LONG or evidence.torch is not None:
+        return skipped(f"Windows cuts at 260 characters, of which this environment takes {len(env.prefix)}")
     return warned(
         f"Windows allows no paths over 260 characters here, and {env.prefix} is {len(env.prefix)} long already: an "
         "install of PyTorch breaks off.",
@@ -99,7 +101,7 @@ def editor_uses_this_environment(evidence: Evidence) -> Verdict:
     if not there:
         return warned(f"VS Code's settings of this folder name {path}, and there is no such Python.", hint=choose)
     if _plain(path).startswith(_plain(env.prefix)) or not _in_folder(env):
-        return passed(path)
+        return skipped(f"{path}; what VS Code remembers elsewhere can't be seen")
     return warned(f"VS Code's settings of this folder name {path}, and its environment is {env.prefix}.", hint=choose)
 
 
@@ -121,9 +123,9 @@ def kernel_is_this_python(evidence: Evidence) -> Verdict:
     env, place = seen
     first = next((k for k in place.kernels if k.own and k.name == "python3"), None)
     if first is None or env.distribution("ipykernel") is None:
-        return passed("no kernel of the user's is in the way") if place.kernels else skipped("no kernel is registered")
+        return skipped("no kernel of the user's is in the way; which one a notebook has chosen is not known")
     if first.there and first.mine:
-        return passed(f"the kernel python3 starts {first.program}")
+        return skipped(f"the kernel python3 starts {first.program}; which one a notebook has chosen is not known")
     gone = "" if first.there else ", which is gone"
     return warned(
         f"Jupyter's kernel “python3” is written down in your home folder and starts {first.program}{gone}, not this "
@@ -172,7 +174,7 @@ def plots_appear(evidence: Evidence) -> Verdict:
             "MPLBACKEND is Agg in this notebook: plots are drawn and never shown.",
             hint="run `unset MPLBACKEND` where Jupyter is started, or `%matplotlib inline` in the notebook",
         )
-    return passed("matplotlib can draw here")
+    return passed("matplotlib can draw in notebooks") if has_inline else skipped("no notebooks here")
 
 
 def clock_is_right(evidence: Evidence) -> Verdict:
@@ -182,7 +184,7 @@ def clock_is_right(evidence: Evidence) -> Verdict:
         return skipped(UNSEEN)
     days = seen[1].days_behind
     if days < 1:
-        return passed("not before Python's own files")
+        return skipped("not before Python's own files; no server is asked for the time")
     linux = evidence.machine.os == "linux" and not isinstance(evidence.machine.container, Found)
     return warned(
         f"The clock is wrong: Python's own files are {days:,} day{'s' if days > 1 else ''} newer than today. Secure "
