@@ -38,7 +38,7 @@ def test_what_was_asked_beside_the_lockfile_has_a_row_of_its_own():
     most = replace(Drift(), most_devices=1, devices=Found(("a.py:1: x", "b.py:3: y")), term=TERM)
     text = render(report(most), Style())
     assert "FAIL  Device   2 lines name a device, and 1 may\n" in text
-    assert "ok    Term     nothing in use ends until 2027-03-23" in text
+    assert "ok    Term     nothing in use ends until 2027-03-23\n" in text
     assert "FAIL  Lockfile" not in text
     none = render(report(replace(most, most_devices=0, devices=Found(("a.py:1: x",)))), Style())
     assert "FAIL  Device   1 line names a device, and 0 may\n" in none

@@ -165,8 +165,8 @@ def _rows(report: CheckReport, style: Style, width: int) -> str:
 
 
 def _short(message: str) -> str:
-    """A message up to what it lists, which the problem below tells in full."""
-    return message.partition(": ")[0]
+    """A message up to what it lists, which the problem below tells in full, and without where it is known from."""
+    return message.partition(": ")[0].partition(", as ")[0]
 
 
 def lock_line(report: CheckReport) -> str:
