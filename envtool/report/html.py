@@ -139,7 +139,7 @@ def _all_verdicts(diagnosis: Diagnosis) -> str:
         for v in verdicts
     )
     return (
-        f"<section>\n<details>\n<summary>All {len(verdicts)} checks</summary>\n<table>\n"
+        f"<section>\n<details>\n<summary>{'The' if diagnosis.partial else 'All'} {len(verdicts)} checks</summary>\n<table>\n"
         '<thead><tr><th scope="col">Verdict</th><th scope="col">Check</th><th scope="col">Finding</th></tr></thead>\n'
         f"<tbody>\n{rows}\n</tbody>\n</table>\n</details>\n</section>"
     )
