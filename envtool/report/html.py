@@ -138,8 +138,9 @@ def _all_verdicts(diagnosis: Diagnosis) -> str:
         f"<td>{_prose(v.message)}</td></tr>"
         for v in verdicts
     )
+    word = "The" if diagnosis.partial else "All"
     return (
-        f"<section>\n<details>\n<summary>{'The' if diagnosis.partial else 'All'} {len(verdicts)} checks</summary>\n<table>\n"
+        f"<section>\n<details>\n<summary>{word} {len(verdicts)} checks</summary>\n<table>\n"
         '<thead><tr><th scope="col">Verdict</th><th scope="col">Check</th><th scope="col">Finding</th></tr></thead>\n'
         f"<tbody>\n{rows}\n</tbody>\n</table>\n</details>\n</section>"
     )
