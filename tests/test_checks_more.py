@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from builders import NoLines, environment, laptop, server, verdicts
+from builders import NoLines, build, dist, environment, laptop, server, verdicts
 from checks_more import CPU, CUDA, MORE, amd, at, mac, shared, uses, wsl
 
 from envtool.environment import Kernel, Proxy, Setting
@@ -64,6 +64,8 @@ def test_one_line_unsets_every_wrong_proxy():
 def test_an_index_of_ones_own_is_no_lack_of_a_network():
     local = (Setting("/etc/pip.conf", "index-url", "file:///srv/simple"),)
     assert verdicts(**at(route=False, settings=local, bare=True))["offline"].status is Status.SKIP
+    written = (Setting("/etc/pip.conf", "no-index", "true"),)
+    assert "/etc/pip.conf" in verdicts(**at(route=True, settings=written, bare=True))["offline"].message
     switched = at(route=True, variables=(("PIP_NO_INDEX", "1"),), bare=True)
     assert verdicts(**switched)["offline"].hint == "unset PIP_NO_INDEX"
 
@@ -91,8 +93,8 @@ def test_an_apu_beside_a_served_card_is_no_fault():
 
 
 def test_an_override_of_the_kind_is_believed():
-    build = MORE["rocm-gfx-unsupported"][0]["env"].builds[0]
-    override = at(build, machine=amd(), variables=(("HSA_OVERRIDE_GFX_VERSION", "10.3.0"),))
+    rocm = MORE["rocm-gfx-unsupported"][0]["env"].builds[0]
+    override = at(rocm, machine=amd(), variables=(("HSA_OVERRIDE_GFX_VERSION", "10.3.0"),))
     assert verdicts(**override)["rocm-gfx-unsupported"].status is Status.SKIP
 
 
@@ -108,12 +110,42 @@ def test_wsl_says_it_once():
     assert "--set-version" in (first.hint or "")
 
 
+GONE = Kernel("python3", "/opt/old/bin/python", own=True, there=False, mine=False)
+
+
+def kernel_verdict(*names, **place):
+    packages = tuple(dist(name, "5.9.1") for name in ("ipykernel", "matplotlib-inline", *names))
+    return verdicts(**at(distributions=packages, **place))["jupyter-kernel-differs"]
+
+
 def test_a_kernel_that_is_gone_is_named():
-    gone = Kernel("python3", "/opt/old/bin/python", own=True, there=False, mine=False)
-    verdict = verdicts(
-        **at(kernels=(gone,), distributions=(MORE["jupyter-kernel-differs"][0]["env"].distributions[-1],))
-    )
-    assert "gone" in verdict["jupyter-kernel-differs"].message
+    assert "gone" in kernel_verdict("notebook", kernels=(GONE,)).message
+
+
+def test_a_new_jupyter_in_the_environment_takes_the_environments_kernel():
+    assert kernel_verdict("jupyterlab", "jupyter-core", kernels=(GONE,)).status is Status.SKIP
+
+
+def test_vs_code_asks_for_the_kernel():
+    shell = (("TERM_PROGRAM", "vscode"),)
+    assert kernel_verdict(kernels=(GONE,), programs=("jupyter",), variables=shell).status is Status.SKIP
+    assert kernel_verdict(kernels=(GONE,), programs=()).status is Status.SKIP
+
+
+def test_jupyter_of_another_python_is_named():
+    assert "another Python" in kernel_verdict(programs=("jupyter",)).message
+
+
+def test_nvidias_own_builds_count_as_the_release():
+    vllm = dist("vllm", "0.11", requires=("torch==2.8.0",))
+    nvidias = environment(build("torch", "2.8.0a0+34c6371d24", None), distributions=(vllm,))
+    assert verdicts(env=nvidias)["pip-replaced-torch"].status in QUIET
+
+
+def test_docker_in_wsl_is_windows_own():
+    wanting = MORE["container-toolkit-missing"][0]
+    machine = wsl(machine=wanting["machine"])
+    assert verdicts(machine=machine, env=wanting["env"])["container-toolkit-missing"].status is Status.SKIP
 
 
 def test_a_mac_without_any_build_still_gets_a_hint():
@@ -122,8 +154,6 @@ def test_a_mac_without_any_build_still_gets_a_hint():
 
 
 def test_pynvml_of_today_is_only_superfluous():
-    from builders import dist
-
     both = environment(CPU, distributions=(dist("pynvml", "13.0.1"), dist("nvidia-ml-py", "13.580.65")))
     assert "deprecated" in verdicts(env=both)["pynvml-wrong-package"].message
 

@@ -126,6 +126,7 @@ def test_a_shell_full_of_leftovers(room):
     )
     assert set(said) == {"locale", "snap-terminal", "cache-not-writable", "gloo-ifname", "proxy", "tls-inspection"}
     assert f"127.0.0.1:{port}" in said["proxy"]
+    assert "proxy" in found(room, HTTPS_PROXY=f"http://ana:{SECRET}/{SECRET}")
 
 
 @pytest.mark.slow
@@ -203,6 +204,10 @@ def test_kernels_and_the_editor(room):
     kernel.mkdir(parents=True)
     (kernel / "kernel.json").write_text(json.dumps({"argv": [sys.executable, "-m", "ipykernel"]}), encoding="utf-8")
     write(room, {".vscode/settings.json": '{\n // a comment\n "python.pythonPath": "/opt/gone/bin/python"\n}\n'})
+    programs = room.home / "bin"
+    programs.mkdir()
+    (programs / "jupyter").touch(0o755)
+    room.env["PATH"] = f"{programs}:{room.env['PATH']}"
     said = found(room, JUPYTER_DATA_DIR=None)
     assert set(said) == {"jupyter-kernel-differs", "vscode-interpreter"}
     (kernel / "kernel.json").write_text(json.dumps({"argv": [str(room.python), "-m", "ipykernel"]}), encoding="utf-8")

@@ -54,7 +54,10 @@ def _broken(evidence: Evidence, name: str, version: str) -> Iterator[Claim]:
 
 def _torch_claims(evidence: Evidence) -> list[Claim]:
     torch = evidence.torch
-    return list(_broken(evidence, "torch", torch.version.partition("+")[0])) if torch else []
+    if torch is None:
+        return []
+    release = re.match(r"\d+(\.\d+)*", torch.version)  # NVIDIA's containers have 2.8.0a0, which stands for 2.8.0
+    return list(_broken(evidence, "torch", release[0] if release else torch.version))
 
 
 def fastai_allows_torch(evidence: Evidence) -> Verdict:

@@ -237,9 +237,10 @@ def host_can_hand_out_gpus(evidence: Evidence) -> Verdict:
     wanting = next((file for file, what, _ in place.containers if what == "gpu"), None) if place else None
     if place is None or wanting is None or place.programs is None or not evidence.gpus:
         return skipped("nothing in this folder asks for a container with a GPU")
-    if isinstance(evidence.machine.container, Found) or "docker" not in place.programs:
-        return skipped("no Docker here")
-    if {"nvidia-ctk", "nvidia-container-runtime"} & set(place.programs):
+    inside = isinstance(evidence.machine.container, Found) or isinstance(evidence.machine.wsl, Found)
+    if inside or "docker" not in place.programs:
+        return skipped("no Docker of this machine's own")  # in WSL it is mostly Windows' one, which has the toolkit
+    if any(program.startswith("nvidia-") for program in place.programs):
         return passed("NVIDIA's container toolkit is there")
     return warned(
         f"{wanting} asks for a container with a GPU, and NVIDIA's container toolkit is not installed here: Docker says "

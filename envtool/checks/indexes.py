@@ -15,6 +15,7 @@ from envtool.verdicts import Verdict, passed, skipped, warned
 from envtool.versions import numbers_or_none
 
 OFF = ("PIP_NO_INDEX", "UV_OFFLINE", "UV_NO_INDEX")
+YES = ("1", "true", "yes", "on")
 WITH = ("PIP_FIND_LINKS", "UV_FIND_LINKS")  # packages from a folder
 OWN_TRUST = (24, 2)  # the first pip that trusts what the system trusts
 PYTORCHS = re.compile(r"download\.pytorch\.org/whl/(?:test/|nightly/)?([a-z]+[\d.]*)/?$")
@@ -35,6 +36,12 @@ def there_is_a_network(evidence: Evidence) -> Verdict:
             f"{off} is set: nothing can be installed from an index in this terminal.",
             hint=unset(evidence, off),
             command=True,
+        )
+    written = next((s.where for s in place.settings if s.key == "no-index" and s.value.lower() in YES), None)
+    if written:
+        return warned(
+            f"{written} has no-index: nothing can be installed from an index.",
+            hint=f"take the line with no-index out of {written}, or name a folder of packages with --find-links",
         )
     if place.route is False:
         return warned(
@@ -58,7 +65,7 @@ def proxy_is_there(evidence: Evidence) -> Verdict:
     why = (
         f"names a proxy on {first.host}:{first.port}, and nobody listens there"
         if first.wrong == "silent"
-        else f"is no address of a proxy ({first.host}:{first.port})"
+        else "is no address of a proxy"
     )
     return warned(
         f"{first.variable} {why}: every download from this terminal fails.",

@@ -9,7 +9,7 @@ from envtool.checks.check import Check, Evidence
 from envtool.data import read_table
 from envtool.environment import Finding, Workplace
 from envtool.machine import Found
-from envtool.verdicts import Verdict, failed, passed, skipped, warned
+from envtool.verdicts import Verdict, passed, skipped, warned
 from envtool.versions import numbers_or_none
 
 UNUSED = "no program in this folder uses torch.compile"
@@ -36,7 +36,7 @@ def torch_is_imported_by_its_name(evidence: Evidence) -> Verdict:
     finding = place.found("import-pytorch")
     if finding is None:
         return skipped("no program in this folder imports pytorch")
-    return failed(
+    return warned(
         f"{_at(finding)} imports pytorch; the module is called torch. There is nothing to install.",
         hint=f"write `import torch` in {finding.file}",
         evidence={"file": finding.file, "line": finding.line},

@@ -116,26 +116,47 @@ def _plain(path: str) -> str:
 
 
 def kernel_is_this_python(evidence: Evidence) -> Verdict:
-    """A kernel of the user's called python3 comes before the one that the environment brings."""
+    """Which Python do notebooks start? VS Code asks for it; Jupyter goes by what is written down."""
     seen = _seen(evidence)
-    if seen is None:
-        return skipped(UNSEEN)
+    if seen is None or seen[0].distribution("ipykernel") is None:
+        return skipped("no notebooks are meant here: ipykernel is not installed")
     env, place = seen
-    first = next((k for k in place.kernels if k.own and k.name == "python3"), None)
-    if first is None or env.distribution("ipykernel") is None:
-        return skipped("no kernel of the user's is in the way; which one a notebook has chosen is not known")
-    if first.there and first.mine:
-        return skipped(f"the kernel python3 starts {first.program}; which one a notebook has chosen is not known")
-    gone = "" if first.there else ", which is gone"
+    own = [kernel for kernel in place.kernels if kernel.own]
+    if place.variable("TERM_PROGRAM") == "vscode" or any(kernel.mine and kernel.there for kernel in own):
+        return skipped("a kernel starts this Python; which one a notebook has chosen is not known")
+    first = next((kernel for kernel in own if kernel.name == "python3"), None)
+    if _has_jupyter(env):
+        if first is None or _own_kernel_first(env):
+            return skipped("Jupyter takes this environment's kernel; which one a notebook has chosen is not known")
+    elif "jupyter" not in (place.programs or ()):
+        return skipped("there is no Jupyter here")
+    gone = "" if first is None or first.there else ", which is gone"
+    why = (
+        f"Jupyter's kernel “python3” is written down in your home folder and starts {first.program}{gone}"
+        if first is not None
+        else "`jupyter` on PATH belongs to another Python"
+    )
     return warned(
-        f"Jupyter's kernel “python3” is written down in your home folder and starts {first.program}{gone}, not this "
-        "environment. After the line below choose the kernel “course” in the notebook's menu.",
+        f"{why}, and no kernel of yours starts this environment. After the line below choose the kernel “course” in "
+        "the notebook's menu.",
         hint=shell_line(
             [env.executable, "-m", "ipykernel", "install", "--user", "--name", "course"],
             "powershell" if evidence.machine.os == "windows" else "posix",
         ),
         command=True,
     )
+
+
+def _has_jupyter(env: Environment) -> bool:
+    return any(env.distribution(name) for name in ("jupyter-server", "notebook", "jupyterlab"))
+
+
+def _own_kernel_first(env: Environment) -> bool:
+    """jupyter_core 5 and newer look into an environment before they look into the home folder."""
+    core = env.distribution("jupyter-core")
+    number = core.version.partition(".")[0] if core else ""
+    apart = env.prefix != env.base_prefix or (env.manager == "conda" and not env.conda_base)
+    return apart and number.isdigit() and int(number) >= 5
 
 
 def kernel_knows_the_install(evidence: Evidence) -> Verdict:

@@ -321,13 +321,14 @@ ROOT = getattr(sys, "envtool_root", "")  # a tree that imitates a machine, in te
 VARIABLES = (
     "CUDA_HOME CUDA_PATH GLOO_SOCKET_IFNAME NCCL_SOCKET_IFNAME GTK_PATH GIO_MODULE_DIR LD_LIBRARY_PATH LOADEDMODULES"
     " HSA_OVERRIDE_GFX_VERSION JPY_PARENT_PID MPLBACKEND MKL_THREADING_LAYER PIP_NO_INDEX UV_OFFLINE UV_NO_INDEX CC CXX"
-    " PIP_FIND_LINKS UV_FIND_LINKS"
+    " PIP_FIND_LINKS UV_FIND_LINKS TERM_PROGRAM"
 ).split()
 INDEXES = "PIP_INDEX_URL PIP_EXTRA_INDEX_URL UV_INDEX_URL UV_DEFAULT_INDEX UV_EXTRA_INDEX_URL UV_INDEX".split()
 PROXIES = "HTTPS_PROXY https_proxy HTTP_PROXY http_proxy ALL_PROXY all_proxy".split()
 CERTIFICATES = "PIP_CERT SSL_CERT_FILE REQUESTS_CA_BUNDLE CURL_CA_BUNDLE".split()
 CACHES = "HF_HOME TORCH_HOME TRITON_CACHE_DIR TORCHINDUCTOR_CACHE_DIR XDG_CACHE_HOME".split()
-PROGRAMS = "g++ clang++ c++ cl.exe gcc clang cc nvcc docker nvidia-ctk nvidia-container-runtime".split()
+PROGRAMS = "g++ clang++ c++ cl.exe gcc clang cc nvcc docker nvidia-ctk jupyter".split()
+PROGRAMS += "nvidia-container-runtime nvidia-container-cli nvidia-container-toolkit".split()
 FOREIGN_LIBRARIES = (
     "libcudnn.so.8 libcudnn.so.9 libcublas.so.11 libcublas.so.12 libcublas.so.13 libnccl.so.2 libnvrtc.so.12"
     " libnvJitLink.so.12"
@@ -349,8 +350,8 @@ def bare(url):
     scheme, separator, rest = url.strip().strip("\"'").partition("://")
     if not separator:
         return scheme
-    server, slash, path = rest.partition("/")
-    return scheme + separator + server.rpartition("@")[2] + slash + path.partition("?")[0]
+    # The last @ of all, and not of the server's part: who does not escape a slash in a password has it in the path.
+    return scheme + separator + rest.rpartition("@")[2].partition("?")[0]
 
 
 def on_path(program):
@@ -382,7 +383,7 @@ def pip_settings():
         for line in lines_in(path) if path and os.path.isfile(path) else []:
             key, equals, value = line.partition("=")
             key = key.strip().lower().replace("_", "-")
-            if equals and key in ("index-url", "extra-index-url", "proxy", "cert", "no-index"):
+            if equals and key in ("index-url", "extra-index-url", "cert", "no-index"):
                 found.append([shown(path), key, bare(value)])
     return found
 
@@ -431,7 +432,7 @@ def proxies():
             host, port = server, ""
         wrong = ""
         if not host or (port and not port.isdigit()) or (colon and not port and not server.endswith("]")):
-            wrong = "malformed"
+            host, port, wrong = "", "", "malformed"  # it may hold a part of a password
         elif LINUX and port and host in ("127.0.0.1", "localhost", "[::1]") and port_listens(int(port)) is False:
             wrong = "silent"
         found.append([name, host, port, wrong])
