@@ -90,6 +90,7 @@ def test_show_a_release_that_is_not_there(capsys: pytest.CaptureFixture[str], da
     assert "envtool catalog update" in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [(), ("--torch", "2.14.1")])
 def test_show_json(capsys: pytest.CaptureFixture[str], data: Path, more: tuple[str, ...]) -> None:
     _, out, err = run(capsys, "show", "--json", *more)
@@ -132,6 +133,7 @@ def test_verify_names_each_breach(capsys: pytest.CaptureFixture[str], data: Path
     assert sum(len(law["breaches"]) for law in json.loads(out)["laws"]) >= 2
 
 
+@pytest.mark.slow
 def test_verify_of_rows_that_cannot_be_read(capsys: pytest.CaptureFixture[str], data: Path) -> None:
     data.mkdir(parents=True)
     (data / NAME).write_text(
@@ -145,6 +147,7 @@ def test_verify_of_rows_that_cannot_be_read(capsys: pytest.CaptureFixture[str], 
 # ── update ───────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 def test_update_writes_what_every_command_then_uses(
     capsys: pytest.CaptureFixture[str], data: Path, index: Index
 ) -> None:

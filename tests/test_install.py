@@ -132,6 +132,7 @@ def test_a_requirement_that_forbids_the_torch_asked_for(room):
     assert "course.txt, line 2: torch<2.3" in done.err
 
 
+@pytest.mark.slow
 def test_a_dry_run_prints_commands_and_changes_nothing(room):
     done = room.run("--dry-run", *CPU)
     assert done.code == 0, done.err
@@ -499,7 +500,8 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
 """
 
 
-@pytest.mark.parametrize("tool", ["uv", pytest.param("pip", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("tool", TOOLS)
 def test_the_course_s_own_folder_is_installed_as_it_stands(room, tool):
     if tool == "uv" and not HAS_UV:
         pytest.skip("no uv here")

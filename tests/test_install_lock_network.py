@@ -175,6 +175,7 @@ def test_offline_from_the_cache(room: Room) -> None:
     assert subprocess.run([str(room.folder / "two" / "bin" / "greet")], capture_output=True).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_channel_with_a_token(room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lock = room.lock(*packages())
     room.channel.token = "tk-SECRET-1"
@@ -215,7 +216,8 @@ def _files_with(text: bytes, *folders: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize(
-    "number", [signal.SIGKILL, signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+    "number",
+    [signal.SIGKILL, *(pytest.param(number, marks=pytest.mark.slow) for number in (signal.SIGINT, signal.SIGTERM))],
 )
 def test_interrupted_it_goes_on_where_it_stopped_and_the_old_environment_works(number: int, room: Room) -> None:
     old = room.lock(python_package(), GREETER, TELLER)
@@ -265,6 +267,7 @@ def _wait(what: object, seconds: float = 15.0) -> None:
     raise AssertionError("it did not happen")
 
 
+@pytest.mark.slow
 def test_two_at_once_on_one_folder(room: Room) -> None:
     room.channel.faults = {"oldstyle": "stall"}
     lock = room.lock(OLD)
@@ -301,6 +304,7 @@ def wheel(room: Room) -> LockedWheel:
     return LockedWheel("frompip", "1.5", f"{room.channel.url}/wheels/{name}", digest)
 
 
+@pytest.mark.slow
 def test_the_pip_section_is_laid_down_by_uv(room: Room, wheel: LockedWheel, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("uv", reason="there is no uv")
     monkeypatch.setenv("UV_NO_CACHE", "1")
@@ -313,6 +317,7 @@ def test_the_pip_section_is_laid_down_by_uv(room: Room, wheel: LockedWheel, monk
     assert not (room.env / "bin" / "pip").exists()
 
 
+@pytest.mark.slow
 def test_a_wheel_that_is_not_the_locked_one_leaves_the_old_environment(
     room: Room, wheel: LockedWheel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -218,6 +218,7 @@ def test_a_lockfile_that_is_none(name: str, text: str | None, told: str, room: R
     assert not room.env.exists()
 
 
+@pytest.mark.slow
 def test_a_lockfile_of_fifty_megabytes_is_not_read(room: Room) -> None:
     for name in ("big.yml", "pixi.lock"):
         (room.folder / name).write_bytes(b"environments:\n- [" + b"1," * (25 << 20) + b"1]\n")

@@ -182,6 +182,7 @@ def test_a_dropped_platform_takes_its_files_along_and_no_others(course: Path, ru
     assert run("--check") == 0
 
 
+@pytest.mark.slow
 def test_update_upgrade_and_diff(course: Path, run: Ran, tmp_path: Path) -> None:
     assert run() == 0
     old = tmp_path / "old"

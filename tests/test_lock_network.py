@@ -93,7 +93,9 @@ def course(
 # ── every kind of index ──────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("kind", ["plain", "zst", "sharded"])
+@pytest.mark.parametrize(
+    "kind", [*(pytest.param(kind, marks=pytest.mark.slow) for kind in ("plain", "zst")), "sharded"]
+)
 def test_the_same_bytes_from_every_kind_of_index(kind: str, course: Course, tmp_path: Path) -> None:
     (course.folder / "envtool.toml").write_text(SPEC, encoding="utf-8")
     course.channel.indexes = (kind,)
@@ -216,6 +218,7 @@ def line_of(course: Course, start: str) -> str:
     return next(line for line in entry.splitlines() if line.startswith(start))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("start", "change", "told"),
     [

@@ -77,12 +77,14 @@ def test_pip_brings_what_conda_does_not_and_nothing_twice(channel: Path, index: 
     assert not any("/numpy/" in path or "/torch/" in path for path in index.asked), "conda has these"
 
 
+@pytest.mark.slow
 def test_what_does_not_go_with_conda_is_refused_in_words(channel: Path, index: Index) -> None:
     (one,) = lock(channel, replace(ONE, pip_packages=("wantsold",))).refused
     assert one.message == "the packages under [pip] don't go with what conda brings on linux-64"
     assert any("numpy" in line for line in one.details)
 
 
+@pytest.mark.slow
 def test_a_platform_for_which_there_is_no_wheel(channel: Path, index: Index) -> None:
     request = replace(BASE, subdirs=("linux-64", "win-64"), variants=("cpu",), pip_packages=("linuxonly",))
     outcome = lock(channel, request)

@@ -156,6 +156,7 @@ def test_cuda_versions(ask, number, version):
 # ── every return code ────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @needs_stub
 def test_every_code_at_the_start(start):
     waiting = {code: start(stub.machine(), {"init": code}) for code in CODES}

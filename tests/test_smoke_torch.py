@@ -113,6 +113,7 @@ def test_a_device_that_was_asked_for_is_never_replaced(tmp_path):
     assert found["device"]["message"] == f"the device cuda can't be used: RuntimeError: {NO_DRIVER}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("device", ["mps", "xpu", "cuda"])
 def test_a_build_without_it_says_so(tmp_path, device):
     found = ends(run(runner(tmp_path), "--events", "--device", device, stub=stub(tmp_path)))
@@ -160,6 +161,7 @@ TESTS = (made(shown, quick=True), made(ill, quick=True), made(long))
 """
 
 
+@pytest.mark.slow
 def test_the_text_and_the_document_of_the_runner_by_itself(tmp_path):
     folder, place = runner(tmp_path, GOOD), stub(tmp_path)
     done = run(folder, stub=place)

@@ -57,6 +57,7 @@ def test_there_are_as_many_combinations_as_answers():
     assert len(COURSES) == len(PROJECTS)
 
 
+@pytest.mark.slow
 def test_no_text_is_left_unrendered():
     for name, every in texts("").items():
         for text in every:

@@ -34,6 +34,7 @@ def start(path, *arguments, python=sys.executable, cwd=None, **env):
     )
 
 
+@pytest.mark.slow
 def test_an_old_python_is_told_so(tmp_path):
     found = interpreters()
     old = [found[version] for version in ("3.6", "3.7", "3.8", "3.9") if version in found]

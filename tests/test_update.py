@@ -370,6 +370,7 @@ def test_a_release_that_would_break_a_law_is_left_out(index: Index) -> None:
     assert "torch 2.16.0" not in told(found)
 
 
+@pytest.mark.slow
 def test_a_catalog_that_answers_fewer_machines_is_refused() -> None:
     without = "\n".join(
         line.replace("verified = true", "verified = false") for line in packaged().text("builds").splitlines()
@@ -568,6 +569,7 @@ def test_what_is_written_is_read_back(row: dict[str, object]) -> None:
     assert parsed(dumps(content)) == content
 
 
+@pytest.mark.slow
 def test_every_packaged_file_survives_being_written() -> None:
     for name in FILES:
         assert parsed(dumps(parsed(packaged().text(name)))) == parsed(packaged().text(name))
