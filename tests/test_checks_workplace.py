@@ -106,6 +106,18 @@ def test_programs_are_read(room):
     assert "hello.ipynb" in said["import-pytorch"] and "late.py, line 4" in said["cvd-set-late"]
 
 
+def test_odd_files_in_the_folder_hold_nothing_up(room):
+    for name in ("train.py", "requirements.txt", "Dockerfile"):
+        os.mkfifo(room.folder / name)
+    (room.folder / "loop.py").symlink_to("loop.py")
+    (room.folder / "folder.py").mkdir()
+    (room.folder / "latin.py").write_bytes(b"# \xe9\xff torch\nimport pytorch\n")
+    (room.folder / "empty.ipynb").touch()
+    done = room.doctor("--json", "--no-import", "--python", room.python)
+    assert done.seconds < 5
+    assert "latin.py, line 2" in done.out
+
+
 @pytest.mark.slow
 def test_a_package_of_ones_own_called_pytorch_is_no_mistake(room):
     write(room, {"pytorch/__init__.py": "", "use.py": "import torch\nimport pytorch\n"})

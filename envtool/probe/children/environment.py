@@ -94,7 +94,9 @@ def shown(path):
 
 
 def text(path, limit=1 << 17):
-    """The beginning of a file, None where it can't be read."""
+    """The beginning of a file, None where it can't be read, or is a pipe that nobody writes into."""
+    if not os.path.isfile(path):
+        return None
     try:
         with open(path, "rb") as file:
             return file.read(limit).decode("utf-8", "replace")
@@ -618,12 +620,15 @@ def programs(cwd):
     """[what, file, line] of the programs in the folder: a word that says much, or two lines in the wrong order."""
     there = sorted(names(cwd))
     own_pytorch = "pytorch" in there or "pytorch.py" in there
-    found = []
+    found, room = [], 1 << 22
+    telling = ["import pytorch", "from pytorch"] + [word for _, word in WORDS]
     for name in [name for name in there if name.endswith((".py", ".ipynb"))][:60]:
-        source = text(os.path.join(cwd, name), 1 << 18)
+        source = text(os.path.join(cwd, name), max(0, min(room, 1 << 18)))
         if source is None or "torch" not in source:
             continue
-        for number, line in enumerate(source.split("\n"), 1):
+        room -= len(source)
+        told = any(word in source for word in telling)
+        for number, line in enumerate(source.split("\n"), 1) if told else ():
             plain = line.strip().lstrip('"')
             if plain.startswith("#"):
                 continue
