@@ -358,7 +358,8 @@ def bare(url):
 
 def on_path(program):
     for folder in (os.environ.get("PATH") or "").split(os.pathsep):
-        if folder and os.access(rooted(os.path.join(folder, program)), os.X_OK):
+        place = rooted(os.path.join(folder, program))
+        if folder and (os.access(place, os.X_OK) or (os.name == "nt" and os.path.isfile(place + ".exe"))):
             return True
     return False
 
@@ -426,7 +427,7 @@ def proxies():
     found = []
     for name in PROXIES:
         value = os.environ.get(name)
-        if not value:
+        if not value or (os.name == "nt" and name.islower()):  # Windows makes no difference between the two
             continue
         server = bare(value if "://" in value else "http://" + value).partition("://")[2].partition("/")[0]
         host, colon, port = server.rpartition(":")
