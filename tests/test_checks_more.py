@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from builders import NoLines, build, dist, environment, laptop, server, verdicts
+from builders import NoLines, build, dist, environment, laptop, server, silent, verdicts
 from checks_more import CPU, CUDA, MORE, amd, at, mac, shared, uses, wsl
 
 from envtool.environment import Kernel, Proxy, Setting
@@ -101,6 +101,14 @@ def test_an_override_of_the_kind_is_believed():
 def test_a_card_without_a_relative_gets_no_line_that_crashes():
     verdict = verdicts(machine=amd(gfx="gfx803"), env=MORE["rocm-gfx-unsupported"][0]["env"])["rocm-gfx-unsupported"]
     assert verdict.status is Status.FAIL and not verdict.command
+
+
+def test_a_driver_inside_wsl_hides_what_nvml_says_of_it():
+    inside = {"libcuda_path": Found("/usr/lib/x86_64-linux-gnu/libcuda.so.1"), "libcuda": Found("550.54.14")}
+    mismatch = silent("library-mismatch", 18, kernel_module=Found("566.36"), **inside)
+    judged = verdicts(machine=wsl(machine=mismatch), env=environment(CUDA))
+    assert judged["wsl-linux-driver"].status is Status.FAIL
+    assert judged["driver-library-mismatch"].status is Status.SKIP
 
 
 def test_wsl_says_it_once():

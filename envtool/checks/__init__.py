@@ -23,6 +23,7 @@ ALL: tuple[Check, ...] = (
     *interpreter.CHECKS,
     *system.CHECKS,
     *indexes.CHECKS,
+    *cluster.DRIVER_CHECKS,
     *driver.CHECKS,
     *packages.CHECKS,
     *builds.CHECKS,

@@ -271,11 +271,13 @@ def image_suits_the_driver(evidence: Evidence) -> Verdict:
     )
 
 
-CHECKS = (
+DRIVER_CHECKS = (  # judged before those of the driver: a driver inside WSL makes NVML say other things
     Check("wsl-linux-driver", "WSL has no Linux driver of its own", "Driver", wsl_has_no_driver_of_its_own),
     Check("wsl-no-gpu", "WSL is given the GPU", "Driver", wsl_is_given_the_gpu),
     Check("container-toolkit-missing", "The host can hand GPUs to containers", "Driver", host_can_hand_out_gpus),
     Check("container-cuda-requirement", "The image suits the host's driver", "Driver", image_suits_the_driver),
+)
+CHECKS = (
     Check("module-cuda-mismatch", "The cluster's modules don't change torch's libraries", "PyTorch",
           modules_leave_torch_alone),
     Check("foreign-cuda-libs", "cuDNN and cuBLAS are torch's own", "PyTorch", cuda_libraries_are_torchs_own),
