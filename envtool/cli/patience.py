@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import os
 import sys
-import threading
 from collections.abc import Iterator
 
 AFTER = 1.0  # seconds
@@ -20,24 +20,21 @@ def a_word_of_patience(wanted: bool, words: str = IMPORT) -> Iterator[None]:
         yield
         return
     live = sys.stderr.isatty() and "NO_COLOR" not in os.environ
-    lock, state = threading.Lock(), {"over": False, "said": False}
+    over = _thread.allocate_lock()
+    said: list[str] = []
 
-    def say() -> None:
-        with lock:
-            if not state["over"]:
-                state["said"] = True
-                sys.stderr.write(words if live else words + "\n")
-                sys.stderr.flush()
+    def wait() -> None:
+        if not over.acquire(timeout=AFTER):
+            said.append(words)
+            sys.stderr.write(words if live else words + "\n")
+            sys.stderr.flush()
 
-    timer = threading.Timer(AFTER, say)
-    timer.daemon = True
-    timer.start()
+    over.acquire()
+    _thread.start_new_thread(wait, ())  # threading would wait until it runs, for milliseconds
     try:
         yield
     finally:
-        timer.cancel()
-        with lock:
-            state["over"] = True
-        if live and state["said"]:
+        over.release()
+        if live and said:
             sys.stderr.write("\r" + " " * len(words) + "\r")
             sys.stderr.flush()

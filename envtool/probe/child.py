@@ -42,35 +42,26 @@ class Child(Protocol):
 KEPT = 4 << 20  # bytes of the beginning and of the end of what a program says; what lies between is dropped
 
 
-class Drain:
-    """Reads a stream to its end as it comes, so that nothing waits for us, and keeps its two ends only."""
+class Kept:
+    """The beginning and the end of what a stream said."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
+    def __init__(self) -> None:
         self._head = bytearray()
         self._tail: deque[bytes] = deque()
         self._held = 0
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
 
-    def _read(self) -> None:
-        with contextlib.suppress(OSError, ValueError), self._stream:
-            while chunk := os.read(self._stream.fileno(), 1 << 16):
-                if len(self._head) < KEPT:
-                    self._head += chunk
-                    continue
-                self._tail.append(chunk)
-                self._held += len(chunk)
-                while self._held - len(self._tail[0]) > KEPT:
-                    self._held -= len(self._tail.popleft())
+    def add(self, chunk: bytes) -> None:
+        """Some more of it."""
+        if len(self._head) < KEPT:
+            self._head += chunk
+            return
+        self._tail.append(chunk)
+        self._held += len(chunk)
+        while self._held - len(self._tail[0]) > KEPT:
+            self._held -= len(self._tail.popleft())
 
-    def text(self, seconds: float) -> bytes | None:
-        """All that is kept, once the stream has ended; None where it has not within that time."""
-        self._thread.join(max(0.0, seconds))
-        return None if self._thread.is_alive() else self.so_far()
-
-    def so_far(self) -> bytes:
-        """What is kept by now. A program that a killed one left behind may still hold the stream open."""
+    def text(self) -> bytes:
+        """What is kept by now."""
         return bytes(self._head) + b"".join(tuple(self._tail))
 
 
@@ -83,21 +74,24 @@ class LiveChild:
     started: float
 
     def __post_init__(self) -> None:
-        assert self.process.stdout is not None and self.process.stderr is not None
-        self._out, self._err = Drain(self.process.stdout), Drain(self.process.stderr)
+        out, err = self.process.stdout, self.process.stderr
+        assert out is not None and err is not None
+        self._streams: dict[IO[bytes], Kept] = {out: Kept(), err: Kept()}
 
     def result(self) -> Reading[Completed]:
-        out, err = self._out.text(self._left()), self._err.text(self._left())
         code: int | None = None
-        if out is not None and err is not None:
+        if self._read(self.deadline):
             with contextlib.suppress(subprocess.TimeoutExpired):
-                code = self.process.wait(max(0.05, self._left()))
+                code = self.process.wait(max(0.05, self.deadline - time.monotonic()))
         if code is None:
-            out, err = self._cut_off()
-        return Found(Completed(code, _text(out), _text(err), time.monotonic() - self.started))
+            self._cut_off()
+        out, err = (_text(kept.text()) for kept in self._streams.values())
+        return Found(Completed(code, out, err, time.monotonic() - self.started))
 
-    def _left(self) -> float:
-        return self.deadline - time.monotonic()
+    def _read(self, deadline: float) -> bool:
+        """Read both streams until they end; False where the time is over first."""
+        # A thread for each would be simpler, but to start one takes milliseconds while the children start.
+        return _by_threads(self._streams, deadline) if sys.platform == "win32" else _by_turns(self._streams, deadline)
 
     def stop(self) -> None:
         """End it, if it still runs."""
@@ -113,14 +107,50 @@ class LiveChild:
             else:
                 self.process.kill()
 
-    def _cut_off(self) -> tuple[bytes, bytes]:
-        """What it said until it was killed; one that is stuck in the kernel is left behind."""
+    def _cut_off(self) -> None:
+        """Kill it, and read what it left; one that is stuck in the kernel is left behind."""
         self._kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=1.0)
-        self._out.text(0.5)
-        self._err.text(0.5)
-        return self._out.so_far(), self._err.so_far()
+        self._read(time.monotonic() + 0.5)
+
+
+def _by_turns(streams: dict[IO[bytes], Kept], deadline: float) -> bool:
+    import selectors
+
+    with selectors.DefaultSelector() as waiting:
+        for stream in streams:
+            if not stream.closed:
+                waiting.register(stream, selectors.EVENT_READ)
+        while waiting.get_map():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            for key, _ in waiting.select(left):
+                stream = next(one for one in streams if one is key.fileobj)
+                chunk = os.read(key.fd, 1 << 16)
+                if chunk:
+                    streams[stream].add(chunk)
+                else:
+                    waiting.unregister(stream)
+                    stream.close()
+    return True
+
+
+def _by_threads(streams: dict[IO[bytes], Kept], deadline: float) -> bool:
+    """Where pipes can't be waited for: a thread reads each, and one whose time is over is left behind."""
+
+    def read(stream: IO[bytes], kept: Kept) -> None:
+        with contextlib.suppress(OSError, ValueError), stream:
+            while chunk := os.read(stream.fileno(), 1 << 16):
+                kept.add(chunk)
+
+    readers = [threading.Thread(target=read, args=one, daemon=True) for one in streams.items() if not one[0].closed]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join(max(0.0, deadline - time.monotonic()))
+    return not any(reader.is_alive() for reader in readers)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -9,7 +9,7 @@ from envtool.diagnosis import Diagnosis
 from envtool.environment import BrokenEnvironment, Environment
 from envtool.machine import Absent, Found, Reading, Unknown
 from envtool.machine_document import machine_to_json
-from envtool.verdicts import Json, Verdict
+from envtool.verdicts import Json, Status, Verdict
 
 if TYPE_CHECKING:
     from envtool.course import Course
@@ -79,10 +79,10 @@ def verdict_to_json(verdict: Verdict) -> dict[str, Json]:
 
 def mending_to_json(verdict: Verdict, diagnosis: Diagnosis) -> dict[str, Json]:
     """Who can mend a problem and what not to do about it; nothing for what is no problem."""
-    from envtool.mending import PROBLEMS, what_not, who_mends
-
-    if verdict.status not in PROBLEMS:
+    if verdict.status in (Status.PASS, Status.SKIP):
         return {}
+    from envtool.mending import what_not, who_mends
+
     return {"who": who_mends(verdict, diagnosis.machine), "not": what_not(verdict)}
 
 

@@ -9,7 +9,6 @@ from envtool.diagnosis import Diagnosis
 from envtool.environment import BrokenEnvironment
 from envtool.fact import Fact, dataclass
 from envtool.machine import Found
-from envtool.mending import what_not, who_mends, who_words
 from envtool.report import facts
 from envtool.verdicts import Status, Verdict
 
@@ -168,6 +167,8 @@ def _next_step(diagnosis: Diagnosis, style: Style, width: int) -> str:
 
 def person(diagnosis: Diagnosis, code: str) -> str:
     """ "you, with sudo; ": who can mend a problem, as it begins a parenthesis; empty where that is not known."""
+    from envtool.mending import who_mends, who_words  # loaded only where something is wrong
+
     verdict = next((v for v in diagnosis.problems if v.code == code), None)
     who = who_mends(verdict, diagnosis.machine) if verdict else None
     if who is None:
@@ -177,6 +178,8 @@ def person(diagnosis: Diagnosis, code: str) -> str:
 
 def avoided(diagnosis: Diagnosis, code: str) -> str | None:
     """What not to do about a problem, though it is often advised."""
+    from envtool.mending import what_not
+
     verdict = next((v for v in diagnosis.problems if v.code == code), None)
     return what_not(verdict) if verdict else None
 
