@@ -207,4 +207,6 @@ def test_the_mend_of_what_was_left_behind_is_a_line_of_the_program(origin, word,
 
 
 def test_the_share_of_operations_says_where():
-    assert "100 tensor operations, 90 % of them on the accelerator" in render(report(TORCH, MOVED, END), Screen(width=120))
+    assert "100 tensor operations, 90 % of them on the accelerator" in render(
+        report(TORCH, MOVED, END), Screen(width=120)
+    )
