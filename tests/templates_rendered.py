@@ -7,9 +7,10 @@ import itertools
 import os
 from pathlib import Path
 
+from envtool import REQUIREMENT
 from envtool.scaffold.templates import questions, read_settings, template
 
-COURSE = {"project": "deep-learning", "envtool": "envtool{extras}"}
+COURSE = {"project": "deep-learning", "envtool": REQUIREMENT.replace("envtool", "envtool{extras}", 1)}
 PROJECT = {"project": "first-project", "package": "first_project"}
 
 

@@ -66,7 +66,8 @@ def _without_magics(lines: list[str]) -> Cell:
         assigned = _ASSIGNED.fullmatch(body)
         magic = _LINE.fullmatch(body)
         if continued:
-            lines[number], found = end, True
+            # A comment where the cell ends: an empty last line would not be one.
+            lines[number], found = end or "#", True
         elif python:
             cut[number + 1] = len(python.group(2))
             lines[number], found = python.group(1) + body[python.end() :] + end, False

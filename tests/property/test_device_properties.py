@@ -6,7 +6,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_device_lines import COUNTS, SILENT
 from thoroughness import examples
@@ -91,6 +91,7 @@ def test_what_is_set_is_found_again(line: str, others: list[str], name: str, end
 
 @settings(max_examples=examples(100), deadline=None)
 @given(st.text(alphabet=st.sampled_from("\r\n\x0c\u2028ab%!?\\ #='"), max_size=60))
+@example("?\\\r=")
 def test_a_cell_keeps_its_lines_whatever_they_are(source: str) -> None:
     assert "".join(split_lines(source)) == source
     cell = as_python(source)
