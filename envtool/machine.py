@@ -186,6 +186,8 @@ class Nvidia(Fact):
     open_kernel_module: Reading[bool] = NOT_ASKED
     libcuda: Reading[str] = NOT_ASKED  # the version in libcuda's own file name, "550.54.14"
     libcuda_path: Reading[str] = NOT_ASKED
+    cuda_init: Reading[int] = NOT_ASKED  # what cuInit returned: 0, or one of CUDA's own codes
+    cuda_library: Reading[str] = NOT_ASKED  # the file that cuInit is from; absent where the loader finds none
     cards: tuple[PciCard, ...] = ()  # NVIDIA cards on the PCI bus
     nodes: Reading[tuple[DeviceNode, ...]] = NOT_ASKED  # /dev/nvidia*, seen before NVML started
     visible_devices: Reading[str] = Absent("CUDA_VISIBLE_DEVICES is not set")

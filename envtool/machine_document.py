@@ -193,6 +193,8 @@ NVIDIA = of(
         "open_kernel_module": YES_OR_NO,
         "libcuda": TOLD,
         "libcuda_path": TOLD,
+        "cuda_init": COUNTED,
+        "cuda_library": TOLD,
         "cards": each(CARD, with_gaps=True),
         "nodes": Reads(each(NODE)),
         "visible_devices": TOLD,

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from machine_parts import Box, Card, linux, macos, nvidia, scenario, windows, windows_card
 from machine_pythons import NO_KERNEL, TOO_OLD, Torch, conda_record, dist_info, python
-from pretended import nvml
+from pretended import cuda, nvml
 from simulated import Link
 
 T4 = Card("Tesla T4", "1eb8", "7.5", 15360, pci_class="0302", more={"ecc": 1, "ecc_uncorrected": 0, "persistence": 1})
@@ -88,6 +88,7 @@ def windows_laptop() -> Box:
     dll = r"C:\Windows\System32\nvml.dll"
     box.files({dll: "", r"C:\Windows\System32\nvcuda.dll": ""})
     box.host.children["nvml"] = nvml(scenario("566.36", "12.7", (RTX_4060,), {}), file=dll, windows=True)
+    box.host.children["cuda"] = cuda(file="nvcuda.dll")
     torch = Torch("2.14.1+cpu", "2.14.1", vision="0.29.1+cpu", audio="2.11.0+cpu", seconds=3.2)
     return python(box, torch, version="3.12.7", base=r"C:\Users\ana\AppData\Local\Programs\Python\Python312")
 
@@ -100,6 +101,7 @@ def wsl(**asked: object) -> Box:
     box.files({f"{folder}/libcuda.so.1.1": "", f"{folder}/libcuda.so.1": Link("libcuda.so.1.1")})
     box.files({f"{folder}/libnvidia-ml.so.1": ""})
     lines = scenario("566.36", "12.7", (RTX_3080,), {"gpu.0.nvmlDeviceGetPersistenceMode": 3})
+    box.host.children["cuda"] = cuda(file=f"{folder}/libcuda.so.1.1", on_path=asked.get("on_path") is not False)
     box.host.children["nvml"] = nvml(lines, file=f"{folder}/libnvidia-ml.so.1", **asked)  # type: ignore[arg-type]
     return box
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pretended import cuda as cuda_start
 from pretended import nvml
 from simulated import Link, SimulatedHost, Tree
 
@@ -237,6 +238,7 @@ def nvidia(
     if libraries:
         lines["nvml"] = f"{cuda.partition('.')[0]}.{libraries}"
     box.host.children["nvml"] = nvml(lines, file=file, **asked)  # type: ignore[arg-type]
+    box.host.children["cuda"] = cuda_start(file=f"{folder}/libcuda.so.{version}", count=len(cards))
     return box
 
 

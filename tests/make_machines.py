@@ -16,11 +16,13 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
+import machine_healthy  # noqa: E402
+import machine_hosted  # noqa: E402
 import machine_list  # noqa: E402
 import nvml_stub_build  # noqa: E402
 
 from envtool.diagnosis import Diagnosis  # noqa: E402
-from envtool.doctor import ask, examine  # noqa: E402
+from envtool.examination import examine  # noqa: E402
 from envtool.probe.recording import (  # noqa: E402
     RecordedHost,
     RecordingHost,
@@ -31,13 +33,14 @@ from envtool.report.text import Style, render  # noqa: E402
 
 MACHINES = HERE / "machines"
 SCREENS = MACHINES / "screens"
+ALL = machine_list.ALL | machine_healthy.ALL | machine_hosted.ALL
 DATE = "2026-11-23T00:00:00Z"
 
 
 def recording_of(name: str) -> str:
     """The recording of a described machine, as the text of its file."""
-    host = RecordingHost(machine_list.ALL[name]().host)
-    ask(host, python=None, do_import=True)
+    host = RecordingHost(ALL[name]().host)
+    examine(host)
     document = recording_to_json(host.recording, made_by="tests/make_machines.py", date=DATE)
     text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
     leaked = [word for word in (str(HERE.parent), sys.prefix, tempfile.gettempdir() + "/tmp") if word in text]
@@ -76,7 +79,7 @@ def main(argv: list[str] | None = None) -> int:
         return 4
     SCREENS.mkdir(parents=True, exist_ok=True)
     stale = 0
-    for path, text in outputs(given.names or list(machine_list.ALL)):
+    for path, text in outputs(given.names or list(ALL)):
         if path.exists() and path.read_text(encoding="utf-8") == text:
             continue
         stale += 1

@@ -1,4 +1,4 @@
-"""Builds the stub of NVIDIA's management library, and writes the scenarios that drive it."""
+"""Builds the stubs of NVIDIA's management library and of libcuda, and writes the scenarios that drive the first."""
 
 from __future__ import annotations
 
@@ -43,23 +43,24 @@ def build(folder: Path, *, missing: Sequence[str] = (), version: str = "550.54.1
 
     With version "1" the file itself, as in WSL.
     """
+    return _built(folder, SOURCE, "libnvidia-ml.so", version, missing)
+
+
+def build_cuda(folder: Path, *, version: str = "550.54.14") -> Path:
+    """``libcuda.so.1`` in ``folder``, likewise; it does what the variables CUDA_STUB_… say."""
+    return _built(folder, SOURCE.parent / "cuda_stub.c", "libcuda.so", version)
+
+
+def _built(folder: Path, source: Path, name: str, version: str, missing: Sequence[str] = ()) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"libnvidia-ml.so.{version}"
-    link = folder / "libnvidia-ml.so.1"
+    file = folder / f"{name}.{version}"
+    link = folder / f"{name}.1"
     if not file.exists():
         program = compiler()
         assert program is not None
-        flags = [
-            "-shared",
-            "-fPIC",
-            "-Wall",
-            "-Wextra",
-            "-Werror",
-            "-Wno-unused-function",
-            "-Wl,-soname,libnvidia-ml.so.1",
-        ]
+        flags = ["-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function", f"-Wl,-soname,{name}.1"]
         without = [f"-DNO_{name}" for name in missing]
-        subprocess.run([program, *flags, *without, "-o", str(file), str(SOURCE)], check=True, timeout=60)
+        subprocess.run([program, *flags, *without, "-o", str(file), str(source)], check=True, timeout=60)
         if link != file:
             os.symlink(file.name, link)
     return link

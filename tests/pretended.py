@@ -73,6 +73,8 @@ class Interpreter:
     platform: str = "linux"
     pythonpath: str = ""
     extra_site: tuple[str, ...] = ()
+    shell: Mapping[str, str] = field(default_factory=dict)
+    user_home: str = ""
     files: dict[str, str] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
 
@@ -174,6 +176,8 @@ def _listed(there: Imitation, mode: str) -> dict:
     }
     argv = [sys.executable, "-I", "-S", "-B", "-c", POSE, repr(spec), child_file("environment.py"), mode]
     environ = {"PATH": "/usr/bin:/bin"}
+    if mode == "plain":
+        environ |= {name: value.replace("~", there.at(it.user_home)) for name, value in it.shell.items()}
     done = subprocess.run(argv, capture_output=True, text=True, check=True, env=environ, timeout=30)
     found = [line for line in done.stdout.split("\n") if line.startswith(python.MARKER)]
     if len(found) != 1 or '"error"' in found[0][:40]:
@@ -190,7 +194,8 @@ def imported(interpreter: Interpreter, *, seconds: float, stderr: str = "") -> C
     """What the child says that imports the packages; ``seconds`` is what torch's import takes there."""
     with tempfile.TemporaryDirectory() as folder:
         there = Imitation(interpreter, Path(os.path.realpath(folder)))
-        environ = {"PYTHONPATH": there.at(interpreter.site), "PATH": "/usr/bin:/bin"}
+        places = [interpreter.site, *(p for p in interpreter.plain_path() if p == interpreter.user_site)]
+        environ = {"PYTHONPATH": ":".join(map(there.at, places)), "PATH": "/usr/bin:/bin"}
         argv = [sys.executable, "-s", "-S", "-B", "-c", BOOT, child_file("imports.py")]
         cwd = there.at(interpreter.cwd)
         done = subprocess.run(argv, capture_output=True, text=True, cwd=cwd, env=environ, timeout=30, check=False)
@@ -296,6 +301,36 @@ def nvml(
     return run
 
 
+# ── CUDA ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+@cache
+def _cuda_library() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        return stub.build_cuda(Path(folder), version="1").read_bytes()
+
+
+def cuda(
+    *, file: str, on_path: bool = True, init: int = 0, count: int = 1
+) -> Callable[[Sequence[str]], Reading[Completed]]:
+    """The child that starts CUDA: it loads a stub that answers so. ``file``: where libcuda lies there."""
+
+    def run(argv: Sequence[str]) -> Reading[Completed]:
+        with tempfile.TemporaryDirectory() as folder:
+            place = Path(os.path.realpath(folder)) / "libcuda.so.1"
+            if on_path:
+                place.write_bytes(_cuda_library())
+            told = {"CUDA_STUB_COUNT": str(count)} | ({"CUDA_STUB_INIT": str(init)} if init else {})
+            environ = {"PATH": "/usr/bin:/bin", "LD_LIBRARY_PATH": str(place.parent), **told}
+            program = [sys.executable, "-I", "-S", argv[-2], place.name]
+            code, stdout = _cut_off(program, environ, None)
+            if code != 0:
+                raise RuntimeError(f"the child that starts CUDA ended with {code}: {stdout}")
+            return Found(Completed(0, stdout.replace(f'"{place}"', json.dumps(file)), "", 0.21))
+
+    return run
+
+
 def _cut_off(program: list[str], environ: dict[str, str], limit: float | None) -> tuple[int | None, str]:
     try:
         done = subprocess.run(program, capture_output=True, text=True, env=environ, timeout=limit or 30, check=False)
@@ -332,4 +367,4 @@ def _as_there(event: dict, *, windows: bool, seconds: float) -> None:
         event.update(name="nvml.dll", file=None)
 
 
-__all__ = ["Interpreter", "fake_torch", "imported", "listed", "nvml"]
+__all__ = ["Interpreter", "cuda", "fake_torch", "imported", "listed", "nvml"]

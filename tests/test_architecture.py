@@ -21,7 +21,7 @@ LAYERS = [
     ("checks", "plan_document", "symptoms"),
     ("write",),
     ("probe", "report", "install", "lock", "scaffold", "setup", "smoke", "device", "rehearse", "update"),
-    ("doctor",),
+    ("examination",),
     ("cli",),
     ("__main__",),
 ]

@@ -10,7 +10,7 @@ import pytest
 from envtool.checks import ALL, of_course
 from envtool.cli.app import main
 from envtool.cli.doctor_choice import select, with_needs
-from envtool.doctor import examine
+from envtool.examination import examine
 from envtool.probe.recording import RecordedHost, recording_from_json
 from envtool.verdicts import Status
 

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from envtool.cli.doctor_report import without_names
-from envtool.doctor import examine
 from envtool.errors import UsageError
+from envtool.examination import examine
 from envtool.probe.recording import RecordedHost, recording_from_json
 from envtool.report.html import render as render_html
 from envtool.report.json import doctor_to_json, dumps

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envtool.cli.doctor_report import without_names
-from envtool.doctor import examine
+from envtool.examination import examine
 from envtool.probe.recording import RecordedHost, recording_from_json
 from envtool.redaction import Redactor, redacted, secrets_in
 from envtool.report.html import render as render_html

@@ -11,7 +11,7 @@ from builders import laptop
 
 from envtool.checks import ALL, of_course
 from envtool.data import read_row, read_table
-from envtool.doctor import examine
+from envtool.examination import examine
 from envtool.machine import Found, Slurm
 from envtool.mending import PROBLEMS, what_not, who_mends, who_words
 from envtool.probe.recording import RecordedHost, recording_from_json

@@ -19,8 +19,8 @@ from envtool.cli.app import main
 from envtool.cli.doctor import _junit
 from envtool.data import FOLDER
 from envtool.diagnosis import Diagnosis
-from envtool.doctor import with_smoke_tests
 from envtool.environment import NOT_IMPORTED, BrokenEnvironment
+from envtool.examination import with_smoke_tests
 from envtool.machine import Absent, Found, Unknown
 from envtool.report import html
 from envtool.report.json import doctor_to_json

@@ -203,7 +203,7 @@ RECORDED = {
 def test_a_recorded_machine_in_a_course(name):
     import json
 
-    from envtool.doctor import examine
+    from envtool.examination import examine
     from envtool.probe.recording import RecordedHost, recording_from_json
 
     path = Path(__file__).parent / "machines" / f"{name}.json"

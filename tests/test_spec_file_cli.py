@@ -216,7 +216,7 @@ def test_a_spec_that_is_none(run, command, arguments, words):
 
 def test_a_bad_file_stops_before_anything_is_asked(run, monkeypatch):
     write(Path("envtool.toml"), 'name = "x"\nplatforms = ["linux"]\nvariant = []\n')
-    monkeypatch.setattr("envtool.doctor.ask", lambda *a, **k: pytest.fail("the machine was asked"))
+    monkeypatch.setattr("envtool.examination.ask", lambda *a, **k: pytest.fail("the machine was asked"))
     for command in ("pick", "doctor"):
         code, out, err = run(command, "--json")
         assert code == 2

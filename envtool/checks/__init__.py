@@ -5,6 +5,7 @@ from envtool.checks import (
     cards,
     claims,
     cluster,
+    cuda,
     driver,
     gpu,
     imports,
@@ -33,6 +34,7 @@ ALL: tuple[Check, ...] = (
     *cluster.CHECKS,
     *cards.CHECKS,
     *imports.CHECKS,
+    *cuda.CHECKS,
     *program.CHECKS,
     *workplace.CHECKS,
 )

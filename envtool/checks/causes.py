@@ -1,4 +1,4 @@
-"""Causes that the words of a failed import, or of a failed start of CUDA, give away. Data, and how it is looked up."""
+"""Causes that the words of a failed import give away. Data, and how it is looked up."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ def reinstall(evidence: Evidence) -> tuple[str, bool]:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Cause(Fact):
-    """A known cause: any of ``words`` in the failure's text, or one of ``signals``.
+    """A known cause: any of ``words`` in the failure's text, one of ``signals``, or one of CUDA's ``codes``.
 
+    ``folder``: the name of a folder that LD_LIBRARY_PATH should not lead to.
     ``library_path``: where LD_LIBRARY_PATH is set, that is where it comes from, and unsetting it is the mend.
     """
 
@@ -25,6 +26,8 @@ class Cause(Fact):
     hint: str
     words: tuple[str, ...] = ()
     signals: tuple[str, ...] = ()
+    codes: tuple[int, ...] = ()
+    folder: str | None = None
     command: bool = False
     library_path: bool = False
 
@@ -103,36 +106,6 @@ CAUSES: dict[str, Cause] = {
         "The system ended Python, most likely for want of memory.",
         "close other programs, or install the CPU build, which needs less",
         signals=("SIGKILL",),
-    ),
-}
-
-CUDA_CAUSES: dict[str, Cause] = {
-    "fabricmanager": Cause(
-        "CUDA answers 802: the NVSwitch fabric of this server is not up.",
-        "sudo systemctl enable --now nvidia-fabricmanager",
-        words=("rror 802", "system not yet initialized"),
-        command=True,
-    ),
-    "cuda-803": Cause(
-        "CUDA answers 803: libcuda and the kernel module are of different drivers.",
-        "restart the machine; in a container, remove the image's own libcuda",
-        words=("rror 803", "unsupported display driver"),
-    ),
-    "cuda-compat": Cause(
-        "CUDA answers 804: a compatibility libcuda is loaded that this GPU does not support.",
-        "take …/cuda/compat out of LD_LIBRARY_PATH, or delete /usr/local/cuda/compat in the image",
-        words=("rror 804", "forward compatibility was attempted"),
-    ),
-    "cuda-stub-library": Cause(
-        "A stub libcuda, made for compiling only, is loaded in place of the driver's.",
-        "take …/lib64/stubs out of LD_LIBRARY_PATH",
-        words=("stub library",),
-    ),
-    "cuda-unknown-error": Cause(
-        "CUDA answers 999, unknown error, although the driver answers; often after a suspended laptop woke up.",
-        "sudo rmmod nvidia_uvm && sudo modprobe nvidia_uvm",
-        words=("rror 999", "CUDA unknown error"),
-        command=True,
     ),
 }
 

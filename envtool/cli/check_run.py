@@ -32,7 +32,7 @@ def checked(asked: Asked) -> CheckReport:
     """The whole check of one environment."""
     folders = _folders(asked)
     from envtool.cli.patience import a_word_of_patience
-    from envtool.doctor import ask
+    from envtool.examination import ask
     from envtool.probe.host import LiveHost
 
     with a_word_of_patience(asked.do_import):
@@ -42,7 +42,7 @@ def checked(asked: Asked) -> CheckReport:
     from envtool.checks import ALL, Evidence, of_course, of_lock
     from envtool.checks.interpreter import CHECKS as FIRST
     from envtool.diagnosis import Diagnosis
-    from envtool.doctor import MenderWhenNeeded
+    from envtool.examination import MenderWhenNeeded
 
     catalog = load()
     course = asked.spec.course if asked.spec else None
@@ -62,7 +62,7 @@ def checked_files(asked: Asked) -> CheckReport:
     from envtool.catalog import load
     from envtool.checks import Evidence, of_lock
     from envtool.diagnosis import Diagnosis
-    from envtool.doctor import MenderWhenNeeded
+    from envtool.examination import MenderWhenNeeded
     from envtool.probe.host import LiveHost
     from envtool.probe.system import architecture, operating_system
 
@@ -100,7 +100,7 @@ def _smoked(diagnosis: Diagnosis, asked: Asked) -> Diagnosis:
     if not asked.smoke:
         return diagnosis
     from envtool.cli.smoke import Progress
-    from envtool.doctor import with_smoke_tests
+    from envtool.examination import with_smoke_tests
 
     progress = Progress()
     try:

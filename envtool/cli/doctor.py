@@ -14,7 +14,7 @@ from envtool.fact import Fact, dataclass
 
 if TYPE_CHECKING:
     from envtool.diagnosis import Diagnosis
-    from envtool.doctor import Selection
+    from envtool.examination import Selection
     from envtool.probe.host import Host
 
 
@@ -129,7 +129,7 @@ def _diagnosis(
     asked: Asked, host: Host, named: str | None, spec: Spec | None, selection: Selection | None, importing: bool
 ) -> Diagnosis:
     from envtool.cli.patience import IMPORT, MACHINE, a_word_of_patience
-    from envtool.doctor import examine
+    from envtool.examination import examine
 
     course = spec.course if spec else None
     with a_word_of_patience(asked.machine is None, IMPORT if importing else MACHINE):
@@ -230,7 +230,7 @@ def _print(diagnosis: Diagnosis, asked: Asked, host: Host) -> None:
 def _smoked(diagnosis: Diagnosis) -> Diagnosis:
     from envtool.cli.patience import a_word_of_patience
     from envtool.cli.smoke import Progress
-    from envtool.doctor import with_smoke_tests
+    from envtool.examination import with_smoke_tests
 
     progress = Progress()
     try:

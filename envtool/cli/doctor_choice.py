@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from envtool.checks import ALL, Check, every, of_course
-from envtool.doctor import Selection
 from envtool.errors import UsageError
+from envtool.examination import Selection
 
 if TYPE_CHECKING:
     from envtool.verdicts import Json

@@ -111,8 +111,8 @@ def look(asked: Asked, place: Place, spec: Spec | None, wanted: Wanted, catalog:
 
 def ask(python: str | None) -> tuple[Machine, Environment]:
     """The machine, and the environment of a Python that starts."""
-    from envtool.doctor import ask
     from envtool.environment import BrokenEnvironment
+    from envtool.examination import ask
     from envtool.probe.host import LiveHost
 
     machine, environment, _ = ask(LiveHost(), python=python, do_import=False)

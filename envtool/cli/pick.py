@@ -181,7 +181,7 @@ def _this_machine(python: str | None) -> _Subject:
 
 
 def _asked(host: Host, python: str | None, place: tuple[str, ...]) -> _Subject:
-    from envtool.doctor import ask
+    from envtool.examination import ask
 
     machine, environment, _ = ask(host, python=python, do_import=False)
     return _Subject(machine, place, environment)

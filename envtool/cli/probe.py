@@ -19,7 +19,7 @@ def command(python: str | None, as_json: bool, record: str | None, machine: str 
     changed, and the network is not used.
     """
     from envtool.cli.recordings import asked, keep, machine_document, open_host
-    from envtool.doctor import ask
+    from envtool.examination import ask
 
     if machine is not None and python is not None:
         raise click.UsageError("--python can't be used with --machine: the file holds its own Python")

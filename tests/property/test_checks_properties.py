@@ -20,8 +20,8 @@ from builders import build, environment, server, verdicts
 
 from envtool.catalog import load
 from envtool.diagnosis import Diagnosis
-from envtool.doctor import judge
 from envtool.environment import BrokenEnvironment, Environment, ImportReport
+from envtool.examination import judge
 from envtool.machine import Absent, Found, Machine, Unknown
 from envtool.report import html, junit, text
 from envtool.report.json import doctor_to_json, dumps

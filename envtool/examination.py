@@ -50,9 +50,31 @@ def examine(
     """
     first = do_import and selection is None
     machine, environment, imports = ask(host, python=python, do_import=first, timeout=timeout)
-    if do_import and selection is not None and _look_at_the_import(selection, machine, environment, course):
+    looked = selection is None or _look_at_the_import(selection, machine, environment, course)
+    if do_import and not first and looked:
         imports = _imported(host, environment, timeout)
+    if looked and not _computes_on_cuda(imports):
+        machine = _with_cuda(host, machine)
     return judge(machine, environment, imports, course, selection)
+
+
+def _computes_on_cuda(imports: Reading[ImportReport]) -> bool:
+    """Has PyTorch computed on a GPU of NVIDIA's? Then CUDA starts, and is not asked again."""
+    stages = imports.value.stages if isinstance(imports, Found) else ()
+    return any(stage.name.startswith("cuda") and stage.outcome == "ok" for stage in stages)
+
+
+def _with_cuda(host: Host, machine: Machine) -> Machine:
+    if machine.nvidia.status != "found" or not machine.nvidia.gpus:
+        return machine  # nothing is loaded that isn't needed
+    from dataclasses import replace
+
+    from envtool.probe.cuda import with_cuda
+
+    try:
+        return replace(machine, nvidia=with_cuda(host, machine.nvidia))
+    finally:
+        host.stop()
 
 
 def _look_at_the_import(
