@@ -244,7 +244,7 @@ def secrets_in(environment: Mapping[str, str]) -> tuple[str, ...]:
 def hosts_in(texts: Iterable[str]) -> tuple[str, ...]:
     """The hosts of the URLs in texts that are nobody's but the user's: of a mirror, of a proxy."""
     found = [host for text in texts for host in re.findall(r"://(?:[^\s/@]*@)?([^\s/:@\"'<>]+)", text)]
-    return tuple(dict.fromkeys(host for host in found if not _is_public(host) and not host.isdigit()))
+    return tuple(dict.fromkeys(host for host in found if not _is_public(host) and not host.isdecimal()))
 
 
 def users_in(paths: Iterable[str]) -> tuple[str, ...]:
@@ -260,7 +260,7 @@ def names_in(texts: Iterable[str | None]) -> tuple[str, ...]:
         if text and text.strip():
             found[text.strip()] = None
             first, dot, rest = text.strip().partition(".")
-            if dot and first and not first.isdigit():
+            if dot and first and not first.isdecimal():
                 found[first] = None
                 if "." in rest:
                     found[rest] = None

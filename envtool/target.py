@@ -190,7 +190,7 @@ def _cards(name: str, catalog: Catalog) -> list[Card] | None:
     if capability:
         major, minor = (capability[1], capability[2]) if capability[1] else (capability[3], capability[4])
         return [Gpu(0, compute_capability=Found((int(major), int(minor))))]
-    if name.isdigit() and len(name) < 3:  # "70" might mean a capability or a part of a name: too little to go by
+    if name.isdecimal() and len(name) < 3:  # "70" might mean a capability or a part of a name: too little to go by
         return None
     if maker not in {"amd", "radeon", "instinct", "intel"}:
         found = catalog.capability_of(name)
@@ -211,7 +211,7 @@ def _no_such_gpu(name: str, catalog: Catalog) -> str:
 
     shown = name if len(name) <= 40 else name[:39] + "…"
     expected = "write a name such as V100, or a compute capability such as sm_70 or 7.0"
-    if name.isdigit() and len(name) == 2:
+    if name.isdecimal() and len(name) == 2:
         expected = f"write gpu={name[0]}.{name[1]} or gpu=sm_{name} for a compute capability"
     file = catalog.file("gpus")
     known = {

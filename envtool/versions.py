@@ -46,7 +46,7 @@ def dotted(capability: tuple[int, ...]) -> str:
 def cuda_of(variant: str) -> tuple[int, int] | None:
     """The CUDA of a variant: ``(12, 6)`` of "cu126" and of conda's "cuda126"; None for cpu, rocm and xpu."""
     digits = variant.removeprefix("cuda") if variant.startswith("cuda") else variant[2:]
-    if not variant.startswith("cu") or not digits.isdigit() or len(digits) < 2:
+    if not variant.startswith("cu") or not digits.isdecimal() or len(digits) < 2:
         return None
     return int(digits[:-1]), int(digits[-1])
 

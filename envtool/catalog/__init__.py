@@ -325,7 +325,7 @@ class Catalog:
             if package == "torch" and where == platform
             for abi in wheel.floors
         }
-        return frozenset((int(abi[2]), int(abi[3:])) for abi in abis if abi.startswith("cp") and abi[3:].isdigit())
+        return frozenset((int(abi[2]), int(abi[3:])) for abi in abis if abi.startswith("cp") and abi[3:].isdecimal())
 
     def newest_glibc_floor(self, platform: str) -> str | None:
         """The glibc that the newest torch needs on a Linux platform; None elsewhere."""

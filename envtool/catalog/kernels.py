@@ -43,7 +43,7 @@ class Kernels(Fact):
         for name in names:
             kind, _, digits = name.partition("_")
             digits = digits.rstrip("af")
-            if kind in found and digits.isdigit() and len(digits) >= 2:
+            if kind in found and digits.isdecimal() and len(digits) >= 2:
                 found[kind].append((int(digits[:-1]), int(digits[-1])))
         return Kernels(tuple(found["sm"]), tuple(found["compute"]))
 

@@ -92,7 +92,7 @@ def _lookup(table: dict[str, str], name: str) -> str | None:
         found = table.get(" ".join(words[:length]))
         if found is not None:
             return found
-    if words and words[0].isdigit():
+    if words and words[0].isdecimal():
         series = {table[name] for one in _SERIES if (name := f"{one} {' '.join(words)}") in table}
         if len(series) == 1:
             return series.pop()

@@ -75,7 +75,7 @@ class Row:
 
     def version(self, field: str, text: str) -> tuple[int, ...]:
         """``text`` of that field as numbers."""
-        if not text.replace(".", "").isdigit():
+        if not text.replace(".", "").isdecimal():
             raise self.error(field, f"{text!r} is not a version", "use digits and dots, as in '580.65.06'")
         return numbers(text)
 

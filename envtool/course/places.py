@@ -41,7 +41,7 @@ class Places:
                 return None
             if numbers:
                 index = rest.partition("]")[0]
-                return _item(self._lines, numbers[0], int(index)) if index.isdigit() else numbers[0]
+                return _item(self._lines, numbers[0], int(index)) if index.isdecimal() else numbers[0]
             keys, rest = keys[:-1], ""
         return None
 

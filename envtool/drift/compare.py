@@ -143,7 +143,7 @@ def compare(one: str, other: str) -> int:
 
 def _parts(version: str) -> list[tuple[int, int, str]]:
     found = re.findall(r"\d+|[A-Za-z]+", version)
-    return [(1, int(part), "") if part.isdigit() else (0, 0, part) for part in found]
+    return [(1, int(part), "") if part.isdecimal() else (0, 0, part) for part in found]
 
 
 def normalised(name: str) -> str:

@@ -50,7 +50,7 @@ def _merged(name: str, specs: list[str]) -> str:
 
 
 def _order(version: str) -> tuple[tuple[int, ...], str]:
-    return (numbers(version) if version[:1].isdigit() else ()), version
+    return (numbers(version) if version[:1].isdecimal() else ()), version
 
 
 def _shared(texts: list[str]) -> str:

@@ -109,7 +109,7 @@ def _explicit(line: str, where: str) -> LockedPackage:
     md5, sha256 = (plain, "") if len(plain) == 32 else ("", plain)
     number = match["build"].rpartition("_")[2]
     return LockedPackage(
-        match["name"], match["version"], match["build"], int(number) if number.isdigit() else 0, subdir, url,
+        match["name"], match["version"], match["build"], int(number) if number.isdecimal() else 0, subdir, url,
         md5, sha256, None, (),
     )  # fmt: skip
 

@@ -59,7 +59,7 @@ def _package(entry: Mapping[str, Any], where: str) -> LockedPackage:
     subdir = url.rpartition("/")[0].rpartition("/")[2]
     needs = entry.get("dependencies") or {}
     return LockedPackage(
-        str(entry["name"]), str(entry["version"]), build, int(number) if number.isdigit() else 0, subdir, url,
+        str(entry["name"]), str(entry["version"]), build, int(number) if number.isdecimal() else 0, subdir, url,
         str(hashes.get("md5") or ""), str(hashes.get("sha256") or ""), None,
         tuple(f"{name} {version}".strip() for name, version in needs.items()),
     )  # fmt: skip

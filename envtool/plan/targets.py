@@ -69,7 +69,7 @@ def visible(machine: Machine) -> tuple[Gpu, ...]:
 
 
 def _is_meant(gpu: Gpu, entry: str) -> bool:
-    if entry.isdigit():
+    if entry.isdecimal():
         return gpu.index == int(entry)
     if entry.startswith("MIG-") and entry in found_or(gpu.mig_instances, ()):
         return True

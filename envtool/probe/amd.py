@@ -45,7 +45,7 @@ def _fields(properties: str) -> Mapping[str, int]:
     # simd_count 384
     # gfx_target_version 110000
     pairs = (line.split() for line in properties.splitlines())
-    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}
+    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdecimal()}
 
 
 def _kfd_gpu(host: Host, number: str, fields: Mapping[str, int]) -> list[AmdGpu]:

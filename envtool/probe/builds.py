@@ -48,7 +48,7 @@ def local_variant(version: str) -> str | None:
 def cuda_version(variant: str) -> str | None:
     """ "13.0" of "cu130", "11.8" of "cu118"; None for a variant without CUDA."""
     digits = variant[2:] if variant.startswith("cu") else ""
-    return f"{digits[:-1]}.{digits[-1]}" if digits.isdigit() else None
+    return f"{digits[:-1]}.{digits[-1]}" if digits.isdecimal() else None
 
 
 def read_build(

@@ -40,7 +40,7 @@ def memory_linux(host: Host) -> Reading[int]:
         limit = host.read(path)
         if isinstance(limit, Found):
             digits = limit.value.strip()  # "max" where there is none
-            return Found(min(total, int(digits) // MIB)) if digits.isdigit() else Found(total)
+            return Found(min(total, int(digits) // MIB)) if digits.isdecimal() else Found(total)
     return Found(total)
 
 
@@ -57,7 +57,7 @@ def memory_macos(sysctl: Reading[Mapping[str, str]]) -> Reading[int]:
     if not isinstance(sysctl, Found):
         return Unknown(sysctl.reason)
     size = sysctl.value.get("hw.memsize", "")
-    return Found(int(size) // MIB) if size.isdigit() else Unknown("sysctl tells no memory size")
+    return Found(int(size) // MIB) if size.isdecimal() else Unknown("sysctl tells no memory size")
 
 
 def cpu_model_windows(host: Host) -> Reading[str]:

@@ -177,7 +177,7 @@ def _windows_version(facts: Mapping[str, Json], values: Mapping[str, Json]) -> R
     # 10.0.22631: Windows 11 still calls itself version 10, and "Windows 10 Pro" in the registry
     told = str(facts.get("windows_version") or "")
     build = str(values.get("CurrentBuildNumber") or told.rpartition(".")[2])
-    if not build.isdigit():
+    if not build.isdecimal():
         return Unknown("neither Python nor the registry names a Windows build")
     product = str(values.get("ProductName") or "")
     if "Server" not in product:

@@ -63,7 +63,7 @@ def _file(verdict: Verdict, report: CheckReport) -> str | None:
 def _place(place: Json) -> tuple[str | None, str | None]:
     """ "src/train.py:12: DEVICE = …" as file and line; in a notebook the cell's number says nothing to GitHub."""
     parts = str(place).split(": ", 1)[0].split(":")
-    if len(parts) == 2 and parts[1].isdigit():
+    if len(parts) == 2 and parts[1].isdecimal():
         return parts[0], parts[1]
     return parts[0], None
 

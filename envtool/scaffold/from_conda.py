@@ -94,7 +94,7 @@ def listing(text: str, where: str, carried: Carried) -> None:
         name, version, build = _parts(line)
         if build == "pypi_0":
             requirement(
-                f"{name}{specifier(f'={version}' if version[:1].isdigit() else version)}", carried, pip_only=True
+                f"{name}{specifier(f'={version}' if version[:1].isdecimal() else version)}", carried, pip_only=True
             )
         else:
             _dependency(line, carried, exported=True)

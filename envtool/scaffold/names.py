@@ -107,7 +107,7 @@ def suggestion(name: str) -> str:
     words = re.findall(r"[a-z0-9]+", plain)
     if not words:
         return "first-project"
-    if words[0][0].isdigit():
+    if words[0][0].isdecimal():
         words.insert(0, "project")
     short = "-".join(words)[: LONGEST - len("-project")].rstrip("-")
     return f"{short}-project" if _reserved(package_of(short)) else short

@@ -90,7 +90,7 @@ def _segment(part: str, *, edges: bool) -> Segment:
         place = token.end()
     literals.append(part[place:])
     out.append(re.escape(literals[-1]))
-    if part[-1].isdigit():
+    if part[-1].isdecimal():
         out.append("(?![0-9])")
     if edges and (part[0].isalnum() or part[0] == "_"):
         out.insert(0, "(?<![a-z0-9_])")

@@ -213,7 +213,7 @@ def get_device(line):
     if kind == "auto":
         name = next(kind for kind in KINDS if why_not(torch, kind) is None)
         print("DEVICE is auto: this runs on {}.".format(name))
-    elif kind not in KINDS or not (number.isdigit() or name == kind):
+    elif kind not in KINDS or not (number.isdecimal() or name == kind):
         raise Stop("DEVICE is {!r}. It may be {} or auto.".format(name, ", ".join(KINDS)))
     problem = why_not(torch, name)
     if problem:
