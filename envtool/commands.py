@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from envtool.plan.answers import Pin, Plan
-from envtool.shell import SHELLS, quoted, shell_line
+from envtool.shell import SHELLS, chained, quoted, shell_line
 from envtool.versions import public
 
 __all__ = ["SHELLS", "install_command", "quoted", "shell_line"]
@@ -45,7 +45,7 @@ def install_command(
     # without --no-deps, pip would fetch gigabytes of unchanged libraries again; the second command adds missing ones
     stale = [text for pin, text in zip(plan.pins, pins, strict=True) if pin.package in again]
     first = shell_line([*start, "--force-reinstall", "--no-deps", *stale, *index], shell)
-    return f"{first}; if ($?) {{ {whole} }}" if shell == "powershell" else f"{first} && {whole}"
+    return chained(first, whole, shell)
 
 
 def _requirement(pin: Pin, installed: str | None) -> str:

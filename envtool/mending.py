@@ -42,7 +42,7 @@ def who_mends(verdict: Verdict, machine: Machine) -> str | None:
     who = known[0]
     if _SUDO.search(verdict.hint):
         who = "administrator" if who == "administrator" else "sudo"
-    elif verdict.command and who in ("nobody", "sudo"):
+    elif verdict.command:  # whoever can mend the cause, this line is for whoever reads it
         who = "you"
     return "administrator" if who == "sudo" and isinstance(machine.slurm, Found) else who
 

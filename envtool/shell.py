@@ -23,6 +23,11 @@ def quoted(word: str, shell: str) -> str:
     return "'" + word.replace("'", "''" if shell == "powershell" else "'\"'\"'") + "'"
 
 
+def chained(first: str, second: str, shell: str) -> str:
+    """Two commands in one line; the second runs only if the first did. Windows' own PowerShell knows no ``&&``."""
+    return f"{first}; if ($?) {{ {second} }}" if shell == "powershell" else f"{first} && {second}"
+
+
 def shell_line(words: Sequence[str], shell: str) -> str:
     """A command with its arguments. PowerShell runs a quoted program only after ``&``."""
     line = " ".join(quoted(word, shell) for word in words)

@@ -411,6 +411,7 @@ BAD: dict[str, tuple[dict, str, tuple[str, ...]]] = {
     "cuda-compat": ({"machine": server(), "env": environment(CUDA), "imports": gpu_error("Error 804: forward compatibility was attempted")}, "fail", ("804",)),
     "cuda-stub-library": ({"machine": server(), "env": environment(CUDA), "imports": gpu_error("CUDA driver is a stub library")}, "fail", ("stub",)),
     "cuda-unknown-error": ({"machine": server(), "env": environment(CUDA), "imports": gpu_error("CUDA unknown error")}, "fail", ("999",)),
+    "cuda-init": ({"machine": server(cuda_init=Found(100)), "env": environment(CUDA)}, "fail", ("cuInit answers 100", "1 GPU")),
     "gpu-computes": ({"machine": server(), "env": environment(CUDA), "imports": gpu_error("the result is wrong")}, "fail", ("cuda:0",)),
 }  # fmt: skip
 BAD |= MORE_BAD
@@ -543,6 +544,7 @@ def test_the_mismatch_explains_the_failed_import():
 
 def test_a_repeated_index_hides_everything():
     assert verdicts(server(visible_devices=Found("0,0")))["cvd-invalid"].status is Status.FAIL
+    assert verdicts(server(visible_devices=Found("²")))["cvd-invalid"].status is Status.FAIL
     assert verdicts(server(visible_devices=Found("GPU-00000000-aaaa")))["cvd-invalid"].status is Status.PASS
 
 
@@ -575,8 +577,19 @@ def test_a_moved_environment_is_named():
     env = environment(chosen_by="python3 on PATH", ghost="/home/ana/old/.venv", local_venv=Found("/home/ana/new/.venv"))
     judged = verdicts(env=env)
     assert "/home/ana/old/.venv" in judged["venv-broken"].message and "moved" in judged["venv-broken"].message
-    assert judged["venv-broken"].hint == "python3 -m venv --clear /home/ana/old/.venv"
+    assert judged["venv-broken"].hint == "python3 -m venv /home/ana/old/.venv", "whatever lies there stays"
     assert judged["venv-not-active"].status is judged["torch-not-installed"].status is Status.SKIP
+
+
+def test_only_what_is_an_environment_is_cleared():
+    """A link to a Python that is gone lies in ~/bin, say: its folder's folder is no environment."""
+    link = BrokenEnvironment("/home/ana/bin/python", "python on PATH", "dangling", "a link to /opt/python, which is gone")
+    verdict = verdicts(env=link)["venv-broken"]
+    assert verdict.status is Status.FAIL and not verdict.command and "venv" not in verdict.hint
+    verdict = verdicts(env=replace(link, home="/opt/python/bin"))["venv-broken"]
+    assert verdict.hint == "python3 -m venv --clear /home/ana"
+    gone = environment(chosen_by="python3 on PATH", ghost="/opt/miniforge3/envs/dl")
+    assert verdicts(env=gone)["venv-broken"].hint == "conda create --prefix /opt/miniforge3/envs/dl python=3.12"
 
 
 def test_a_broken_environment_in_the_folder_is_named_though_it_is_not_active():

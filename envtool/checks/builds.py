@@ -125,10 +125,9 @@ def conda_build_uses_the_gpu(evidence: Evidence) -> Verdict:
         return skipped("torch is not from conda")
     if not evidence.gpus or "cpu" not in package.build:
         return passed(f"{package.name} {package.version} {package.build}")
-    cuda = found_or(evidence.machine.nvidia.cuda_driver, "12.9")
     return failed(
         f"conda installed the CPU build of pytorch {package.version} ({package.build}) beside a working NVIDIA GPU.",
-        hint=f"CONDA_OVERRIDE_CUDA={cuda} conda install 'pytorch={package.version}=*cuda*' -c conda-forge",
+        hint=f"conda install 'pytorch={package.version}=*cuda*' -c conda-forge",
         command=True,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from envtool.checks.check import Check, Evidence
+from envtool.checks.os_packages import install_line
 from envtool.checks.words import label
 from envtool.environment import Build, Stage
 from envtool.machine import Absent, Found, Unknown, found_or
@@ -106,14 +107,12 @@ def intel_gpu_answers(evidence: Evidence) -> Verdict:
         return skipped("no Intel GPU that PyTorch serves, or torch was not imported")
     if stage.detail("xpu_available") == "True":
         return passed("torch finds the Intel GPU")
-    linux = machine.os == "linux"
+    line = install_line(machine, apt="intel-opencl-icd libze-intel-gpu1") if machine.os == "linux" else None
     return failed(
         f"There is an Intel GPU ({found_or(gpu.name, 'Arc')}), and torch does not find it: Intel's compute runtime "
         "(Level Zero) is missing or too old.",
-        hint="sudo apt install intel-opencl-icd libze-intel-gpu1"
-        if linux
-        else "install Intel's newest graphics driver",
-        command=linux,
+        hint=line or "install Intel's newest compute runtime (Windows: the graphics driver brings it)",
+        command=line is not None,
     )
 
 

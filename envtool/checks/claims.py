@@ -10,6 +10,7 @@ from envtool.checks.check import Check, Evidence
 from envtool.checks.packages import marker_values
 from envtool.environment import Distribution, Environment
 from envtool.fact import Fact, dataclass
+from envtool.shell import chained
 from envtool.verdicts import Verdict, passed, skipped, warned
 
 if TYPE_CHECKING:
@@ -176,10 +177,12 @@ def pynvml_is_nvidias(evidence: Evidence) -> Verdict:
             f"The package pynvml {other.version} is deprecated and warns at each import; nvidia-ml-py replaces it."
         )
         return warned(message, hint=evidence.mender.uninstall("pynvml"), command=True)
+    shell = "powershell" if evidence.machine.os == "windows" else "posix"
+    own = evidence.mender.install("--force-reinstall", "--no-deps", "nvidia-ml-py")  # both may have had a pynvml.py
     return warned(
-        f"The package pynvml {other.version} takes the place of NVIDIA's own module of that name. Then install "
-        "nvidia-ml-py, again if it is there.",
-        hint=evidence.mender.uninstall("pynvml"),
+        f"The package pynvml {other.version} takes the place of NVIDIA's own module of that name, which nvidia-ml-py "
+        "brings.",
+        hint=chained(evidence.mender.uninstall("pynvml"), own, shell),
         command=True,
     )
 

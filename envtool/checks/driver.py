@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from envtool.checks.check import Check, Evidence
+from envtool.checks.os_packages import installer_of
 from envtool.machine import Absent, Found, Machine, Nvidia, Unknown, found_or
+from envtool.shell import quoted
 from envtool.verdicts import Verdict, failed, passed, skipped, unknown, warned
 
 REBOOT = "sudo reboot"
@@ -113,7 +115,8 @@ def library_in_reach(evidence: Evidence) -> Verdict:
         return skipped("NVML does not answer")
     library = found_or(nvidia.nvml_library, "")
     if library.startswith("/") and evidence.machine.os == "linux" and not _is_wsl(evidence.machine):
-        hint = f"export LD_LIBRARY_PATH={_folder(library)}:$LD_LIBRARY_PATH"
+        # with an empty variable, a colon at the end would put the working directory on the loader's path
+        hint = f"export LD_LIBRARY_PATH={quoted(_folder(library), 'posix')}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}"
         message = f"The driver's library {library} is not on the loader's path"
         if _torch_finds_no_gpu(evidence):
             return failed(f"{message}, and PyTorch finds no driver.", hint=hint, command=True)
@@ -141,10 +144,15 @@ def a_driver_is_installed(evidence: Evidence) -> Verdict:
 
 def _linux_driver_hint(machine: Machine) -> str:
     system = found_or(machine.os_version, "").lower()
-    if "ubuntu" in system or "mint" in system or "pop!" in system:
+    if "pop!" in system:
+        return "sudo apt install system76-driver-nvidia && sudo reboot"
+    if "ubuntu" in system or "mint" in system:
         return "sudo ubuntu-drivers install && sudo reboot"
-    if "debian" in system:
-        return "add non-free to the components of your apt sources, then: sudo apt install nvidia-driver && sudo reboot"
+    if "debian" in system:  # without the kernel's headers the driver's module is not built, and nothing says so
+        return (
+            "add contrib, non-free and non-free-firmware to the components of your apt sources, then: sudo apt update "
+            "&& sudo apt install linux-headers-amd64 nvidia-driver && sudo reboot"
+        )
     if "fedora" in system:
         return "install akmod-nvidia from RPM Fusion, then restart"
     return "install your distribution's NVIDIA driver package, then restart"
@@ -178,9 +186,16 @@ def nova_is_off(evidence: Evidence) -> Verdict:
     return _unused(
         evidence,
         f"The kernel driver nova_core took {_card_names(nvidia)} before NVIDIA's own driver could.",
-        "echo 'blacklist nova_core' | sudo tee /etc/modprobe.d/nova.conf && sudo update-initramfs -u && sudo reboot",
+        f"echo 'blacklist nova_core' | sudo tee /etc/modprobe.d/nova.conf && {_initramfs(evidence.machine)} && "
+        "sudo reboot",
         command=True,
     )
+
+
+def _initramfs(machine: Machine) -> str:
+    """What makes the first file system of the kernel anew: else the driver is loaded from the old one."""
+    tools = {"apt": "sudo update-initramfs -u", "pacman": "sudo mkinitcpio -P"}
+    return tools.get(installer_of(machine) or "", "sudo dracut --force")
 
 
 def driver_is_loaded(evidence: Evidence) -> Verdict:
@@ -235,9 +250,10 @@ def devices_may_be_opened(evidence: Evidence) -> Verdict:
     what = f"{closed[0].path} (mode {closed[0].mode}, group {closed[0].group})" if closed else "the NVIDIA devices"
     group = closed[0].group if closed and closed[0].group not in (None, "root", "0") else None
     return failed(
-        f"You may not open {what}. (PyTorch calls this “no CUDA GPUs are available” or “driver too old”.)",
-        hint=f"sudo usermod -aG {group} $USER, then log out and in again" if group else "sudo nvidia-modprobe -u -c=0",
-        command=group is None,
+        f"You may not open {what}. (PyTorch calls this “no CUDA GPUs are available” or “driver too old”.)"
+        + (" Log out and in again after the line below." if group else ""),
+        hint=f"sudo usermod -aG {group} $USER" if group else "sudo nvidia-modprobe -u -c=0",
+        command=True,
         evidence={"nvml_error": nvidia.nvml_error, "nodes": [node.path for node in closed]},
     )
 
@@ -273,8 +289,7 @@ def devices_were_found(evidence: Evidence) -> Verdict:
         return skipped(f"Slurm job {slurm.value.job_id} was given no GPU")
     return failed(
         "The NVIDIA driver runs but finds no GPU.",
-        hint="sudo dmesg | grep NVRM",
-        command=True,
+        hint="restart the machine; if it finds none then, `sudo dmesg | grep NVRM` says why",
     )
 
 
@@ -327,10 +342,13 @@ def _uvm_verdict(evidence: Evidence, nodes: tuple[str, ...]) -> Verdict:
         return passed("/dev/nvidia-uvm is there")
     if not nodes or not machine.nvidia.gpus or isinstance(machine.l4t, Found):
         return skipped("no GPU with device files")
+    inside = _in_container(machine)  # a container gets the device files that the host has when it starts
     return failed(
         "/dev/nvidia-uvm is missing: CUDA will report an unknown error although the driver answers.",
-        hint="sudo nvidia-modprobe -u -c=0",
-        command=True,
+        hint="run `sudo nvidia-modprobe -u -c=0` on the host, then start the container again"
+        if inside
+        else "sudo nvidia-modprobe -u -c=0",
+        command=not inside,
     )
 
 

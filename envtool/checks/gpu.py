@@ -172,7 +172,10 @@ def other_gpu_errors(evidence: Evidence) -> Verdict:
     bad = [gpu for gpu in evidence.machine.nvidia.gpus if gpu.error_code is not None and gpu.error_code not in known]
     if bad:
         words = "; ".join(f"{_called(gpu)}: {gpu.error} ({gpu.error_code})" for gpu in bad)
-        return failed(f"The driver can't use every GPU: {words}.", hint="sudo dmesg | grep NVRM", command=True)
+        return failed(
+            f"The driver can't use every GPU: {words}.",
+            hint="restart the machine; if it stays, `sudo dmesg | grep NVRM` says why",
+        )
     return passed("none") if evidence.gpus else skipped("no NVIDIA GPU")
 
 
@@ -195,10 +198,12 @@ def nobody_holds_it_alone(evidence: Evidence) -> Verdict:
             continue
         others = found_or(gpu.processes, ())
         if others:
+            mine = others[0].mine is True
             return failed(
                 f"{_called(gpu)} serves one process at a time, and process {others[0].pid} "
-                f"({others[0].command or 'unknown'}) holds it.",
-                hint=f"end that process, or: sudo nvidia-smi -i {gpu.index} -c 0",
+                f"({others[0].command or 'unknown'}) holds it." + (" It is your own." if mine else ""),
+                hint=_end(evidence, others[0].pid) if mine else "wait, use another GPU, or ask whose process it is",
+                command=mine,
             )
     return passed("free to share") if evidence.gpus else skipped("no NVIDIA GPU")
 
@@ -278,7 +283,7 @@ def every_named_gpu_exists(evidence: Evidence) -> Verdict:
 
 
 def _names_a_gpu(evidence: Evidence, entry: str) -> bool:
-    if entry.isdigit():
+    if entry.isdecimal():
         return int(entry) < len(evidence.machine.nvidia.gpus)
     uuids = [found_or(gpu.uuid, "") for gpu in evidence.gpus]
     slices = [uuid for gpu in evidence.gpus for uuid in found_or(gpu.mig_instances, ())]
@@ -342,12 +347,17 @@ def memory_is_free(evidence: Evidence) -> Verdict:
     holders = found_or(gpu.processes, ())
     mine = [process for process in holders if process.mine]
     who = ", ".join(f"{p.pid} ({p.command or 'unknown'})" for p in holders[:3])
-    hint = f"kill {mine[0].pid}" if mine else "use another GPU, or ask who runs there"
+    hint = _end(evidence, mine[0].pid) if mine else "use another GPU, or ask who runs there"
     return warned(
         f"{_called(gpu)} has {free:,} of {total:,} MiB free" + (f"; held by {who}" if who else "") + ".",
         hint=hint,
         command=bool(mine),
     )
+
+
+def _end(evidence: Evidence, process: int) -> str:
+    """The line that ends a process of one's own."""
+    return f"Stop-Process -Id {process}" if evidence.machine.os == "windows" else f"kill {process}"
 
 
 def kernel_log_is_quiet(evidence: Evidence) -> Verdict:

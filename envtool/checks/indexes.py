@@ -147,8 +147,7 @@ def index_has_the_version(evidence: Evidence) -> Verdict:
     return warned(
         f"requirements.txt asks for torch {pin}, and {setting.where} names PyTorch's index {variant}, which does not "
         "have it.",
-        hint=f"envtool pick torch=={pin}",
-        command=True,
+        hint=f"write an index that has it into {setting.where}: `envtool pick torch=={pin}` names one",
         evidence={"index": variant, "torch": pin},
     )
 
@@ -165,7 +164,7 @@ def d2l_can_be_installed(evidence: Evidence) -> Verdict:
     return warned(
         f"requirements.txt asks for d2l, which insists on numpy 1.23.5: no wheel of it is for Python {env.version}."
         " Take it out of requirements.txt and install it without its pins.",
-        hint="python -m pip install --no-deps d2l==1.0.3",
+        hint=evidence.mender.install("--no-deps", "d2l==1.0.3"),
         command=True,
     )
 

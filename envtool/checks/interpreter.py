@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 from envtool.checks.check import Check, Evidence
+from envtool.checks.os_packages import of_debian
+from envtool.checks.workplace import unset
 from envtool.environment import BrokenEnvironment, Environment, Leak, Shadow
 from envtool.machine import Absent, Found, Unknown, found_or
-from envtool.shell import shell_line
+from envtool.shell import chained, shell_line
 from envtool.verdicts import Verdict, failed, passed, skipped, unknown, warned
 
 # Packages that matter to a course: their presence behind a leak is what makes the leak worth a word.
 FAMILY = ("torch", "torchvision", "torchaudio", "numpy")
+NO_LIBRARY = ("encodings", "fs_encoding", "import site")  # Python's words where PYTHONHOME leads to another one
 
 
 def environment_starts(evidence: Evidence) -> Verdict:
@@ -21,7 +26,7 @@ def environment_starts(evidence: Evidence) -> Verdict:
         return failed(
             f"Your shell says that {broken.ghost} is active, and there is no Python: it was moved or deleted. A moved "
             "environment does not work; make it again, and install its packages again.",
-            hint=_make_again(evidence, broken.ghost),
+            hint=_make_new(evidence, broken.ghost),
             command=True,
         )
     if broken.local_venv_starts == Found(False):
@@ -36,10 +41,15 @@ def environment_starts(evidence: Evidence) -> Verdict:
 
 
 def _dangling(evidence: Evidence, broken: BrokenEnvironment) -> Verdict:
-    home = f" in {broken.home}" if broken.home else ""
+    if broken.home is None:  # no environment: what lies beside that link must not be cleared
+        return failed(
+            f"{broken.executable} is a link that leads nowhere: the Python that it was made for is gone.",
+            hint="delete that link, or install the Python that it leads to",
+            evidence={"message": broken.message},
+        )
     return failed(
-        f"{broken.executable} leads nowhere: the Python{home} that this environment was made from is gone. Make it "
-        "again, and install its packages again.",
+        f"{broken.executable} leads nowhere: the Python in {broken.home} that this environment was made from is gone. "
+        "Make it again, and install its packages again.",
         hint=_make_again(evidence, _prefix_of(broken.executable)),
         command=True,
         evidence={"message": broken.message},
@@ -47,8 +57,19 @@ def _dangling(evidence: Evidence, broken: BrokenEnvironment) -> Verdict:
 
 
 def _make_again(evidence: Evidence, prefix: str) -> str:
+    """For a folder that is known to be an environment: all that lies in it is deleted."""
     windows = evidence.machine.os == "windows"
     words = ["py" if windows else "python3", "-m", "venv", "--clear", prefix]
+    return shell_line(words, "powershell" if windows else "posix")
+
+
+def _make_new(evidence: Evidence, prefix: str) -> str:
+    """Where there is no Python: nothing is deleted, whatever else may lie there."""
+    windows = evidence.machine.os == "windows"
+    if re.search(r"[/\\](?:envs|[a-z]*conda[0-9]?|[a-z]*forge[0-9]?)(?:[/\\]|$)", prefix, re.IGNORECASE):
+        words = ["conda", "create", "--prefix", prefix, "python=3.12"]
+    else:
+        words = ["py" if windows else "python3", "-m", "venv", prefix]
     return shell_line(words, "powershell" if windows else "posix")
 
 
@@ -80,10 +101,13 @@ def plain_start_works(evidence: Evidence) -> Verdict:
         case Unknown(reason):
             return unknown(f"a plain start was not tried: {reason}")
         case Absent(reason):
+            led_away = _has(env, "PYTHONPATH") or any(word in reason for word in NO_LIBRARY)
             return failed(
                 f"Python starts alone but not in this folder and shell: {reason}",
-                hint="unset PYTHONHOME PYTHONPATH" if _has(env, "PYTHONPATH") else "start it in an empty folder",
-                command=_has(env, "PYTHONPATH"),
+                hint=unset(evidence, "PYTHONHOME", "PYTHONPATH")
+                if led_away
+                else "start it in an empty folder; if it works there, look for the file here that breaks it",
+                command=led_away,
             )
 
 
@@ -144,7 +168,7 @@ def _age(evidence: Evidence, *, newer: bool) -> Verdict:
 
 def _minor(version: str) -> tuple[int, int] | None:
     parts = version.split(".")
-    return (int(parts[0]), int(parts[1])) if len(parts) > 1 and parts[1].isdigit() else None
+    return (int(parts[0]), int(parts[1])) if len(parts) > 1 and parts[1].isdecimal() else None
 
 
 # ── what is imported in place of what was meant ──────────────────────────────────────────────────
@@ -194,9 +218,13 @@ def no_folder_is_named_torch(evidence: Evidence) -> Verdict:
     folders = _shadows(evidence, standard=False, folder=True)
     if not folders:
         return passed("none")
+    around = folders[0].path.replace("\\", "/").rstrip("/").rpartition("/")[0]
+    clone = around.rpartition("/")[2].lower() == "pytorch"  # PyTorch's own sources must keep their names
     return failed(
-        f"The folder {folders[0].path} is imported in place of the package {folders[0].module}.",
-        hint="run from another folder, or rename that one",
+        f"The folder {folders[0].path} is imported in place of the package {folders[0].module}."
+        + (" It looks like a clone of PyTorch's sources: work outside of it." if clone else ""),
+        hint="cd .." if clone else _renamed(evidence, folders[0].path.rstrip("/\\")),
+        command=True,
         evidence={"path": folders[0].path, "module": folders[0].module},
     )
 
@@ -232,11 +260,10 @@ def pythonpath_brings_nothing(evidence: Evidence) -> Verdict:
     leaks, names = _leaks_with_family(evidence, "PYTHONPATH")
     if not leaks:
         return passed("PYTHONPATH adds nothing") if _env(evidence) else skipped("Python does not start")
-    unset = "Remove-Item Env:PYTHONPATH" if evidence.machine.os == "windows" else "unset PYTHONPATH"
     if names:
         return failed(
             f"PYTHONPATH puts {', '.join(names)} from {leaks[0].path} before this environment's own packages.",
-            hint=unset,
+            hint=unset(evidence, "PYTHONPATH"),
             command=True,
         )
     return passed(f"PYTHONPATH adds {leaks[0].path}, with no package of the torch family in it")
@@ -253,7 +280,7 @@ def user_site_brings_nothing(evidence: Evidence) -> Verdict:
     if env.manager == "system":
         return passed(f"{', '.join(names)} are installed for this user")
     return warned(
-        f"{', '.join(names)} come from your user directory, not from this environment.",
+        f"{', '.join(names)} come{'' if len(names) > 1 else 's'} from your user directory, not from this environment.",
         hint="$env:PYTHONNOUSERSITE=1" if evidence.machine.os == "windows" else "export PYTHONNOUSERSITE=1",
         command=True,
     )
@@ -275,9 +302,12 @@ def pip_is_this_pythons(evidence: Evidence) -> Verdict:
         case Found(other):
             if env.chosen_by == "--python" or _same_python(other, env):
                 return passed("`pip` and this Python belong together")
+            without_pip = env.manager == "uv" and not isinstance(env.pip, Found)
+            if without_pip and evidence.torch is not None:  # so it should be: uv installs into its environments itself
+                return passed(f"uv installs here, and `pip` on PATH belongs to {other}")
             return warned(
                 f"`pip` on PATH installs into {other}, not into this environment.",
-                hint="write `python -m pip` in place of `pip`",
+                hint=f"write `{'uv' if without_pip else 'python -m'} pip` in place of `pip`",
             )
 
 
@@ -319,10 +349,13 @@ def not_conda_base(evidence: Evidence) -> Verdict:
     env = _env(evidence)
     if env is None or env.manager != "conda":
         return skipped("not a conda environment")
+    if env.conda_base and isinstance(evidence.machine.container, Found):
+        return passed("conda's base of an image, which is there to be used")
     if env.conda_base and evidence.torch is not None:
         return warned(
-            "PyTorch is installed in conda's base environment, which conda itself needs.",
-            hint="conda create -n course python=3.12 && conda activate course",
+            "PyTorch is installed in conda's base environment, which conda itself needs. Make another one with the "
+            "line below, switch to it with `conda activate course`, and install PyTorch there.",
+            hint="conda create -n course python=3.12",
             command=True,
         )
     if env.conda_base:
@@ -339,12 +372,21 @@ def pip_may_write_here(evidence: Evidence) -> Verdict:
         return passed("pip may install here")
     if evidence.torch is not None:
         return passed("the system's Python, with torch")
-    windows = evidence.machine.os == "windows"
     return warned(
         "This is the system's own Python, which pip may not change (PEP 668).",
-        hint="py -m venv .venv" if windows else f"{env.executable} -m venv .venv && source .venv/bin/activate",
+        hint=_environment_here(evidence, env),
         command=True,
     )
+
+
+def _environment_here(evidence: Evidence, env: Environment) -> str:
+    """The line that makes an environment in this folder and switches to it."""
+    if evidence.machine.os == "windows":
+        return chained("py -m venv .venv", ".venv\\Scripts\\Activate.ps1", "powershell")
+    line = chained(shell_line([env.executable, "-m", "venv", ".venv"], "posix"), "source .venv/bin/activate", "posix")
+    if env.ensurepip is False and of_debian(evidence.machine):  # there, what makes environments is a package apart
+        return chained("sudo apt install python3-venv", line, "posix")
+    return line
 
 
 CHECKS = (

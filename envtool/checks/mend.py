@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from envtool.catalog import Catalog
+from envtool.checks.os_packages import of_debian
 from envtool.commands import install_command
 from envtool.environment import BrokenEnvironment, Environment
 from envtool.errors import EnvtoolError
 from envtool.fact import Fact
-from envtool.machine import Found, HostPython, Machine, found_or
+from envtool.machine import Found, HostPython, Machine
 from envtool.plan import NoPlan, Plan, resolve
-from envtool.shell import shell_line
+from envtool.shell import chained, shell_line
 from envtool.spec import FAMILY, Request
 
 if TYPE_CHECKING:
@@ -155,14 +156,10 @@ class EnvironmentMender(Fact):
 
     def _with_ensurepip(self, line: str) -> str:
         """Debian and its children keep what makes environments in a package of its own."""
-        system = found_or(self.machine.os_version, "").lower()
-        if any(name in system for name in ("debian", "ubuntu", "mint", "raspbian")):
-            return self._chain("sudo apt install python3-venv", line)
-        return line
+        return self._chain("sudo apt install python3-venv", line) if of_debian(self.machine) else line
 
     def _chain(self, first: str, second: str) -> str:
-        """Two commands in one line; the second runs only if the first did."""
-        return f"{first}; if ($?) {{ {second} }}" if self._shell == "powershell" else f"{first} && {second}"
+        return chained(first, second, self._shell)
 
     def _pip(self, *words: str) -> str:
         env = self.environment

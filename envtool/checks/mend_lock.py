@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from envtool.checks.check import Evidence
 from envtool.drift import CONDA, Locked, Pin
 from envtool.environment import Environment
-from envtool.shell import shell_line
+from envtool.shell import chained, shell_line
 from envtool.spec import FAMILY
 
 LONGEST = 8  # packages that are named in a line; of more, the whole lockfile is installed
@@ -83,7 +83,7 @@ def build_again(evidence: Evidence, locked: Locked, family: Sequence[Pin], gone:
     first = _forced(evidence, locked, family)
     if not gone:
         return first
-    return _both(first, packages(evidence, locked, gone), _shell(evidence))
+    return chained(first, packages(evidence, locked, gone), _shell(evidence))
 
 
 def another_python(evidence: Evidence, locked: Locked, python: str) -> str:
@@ -93,7 +93,7 @@ def another_python(evidence: Evidence, locked: Locked, python: str) -> str:
     shell = _shell(evidence)
     folder = f".venv-{python}"
     make = shell_line(["uv", "venv", "--python", python, folder], shell)
-    return _both(
+    return chained(
         make, shell_line(["uv", "pip", "install", "--python", folder, "--requirements", locked.shown], shell), shell
     )
 
@@ -103,11 +103,7 @@ def in_place_of_conda(evidence: Evidence, locked: Locked, pins: Sequence[Pin], r
     env, shell = evidence.env, _shell(evidence)
     assert env is not None
     remove = ["conda", "remove", "--yes", "--force", "--prefix", near(env, env.prefix), *records]
-    return _both(shell_line(remove, shell), _named(evidence, locked, pins), shell)
-
-
-def _both(first: str, second: str, shell: str) -> str:
-    return f"{first}; if ($?) {{ {second} }}" if shell == "powershell" else f"{first} && {second}"
+    return chained(shell_line(remove, shell), _named(evidence, locked, pins), shell)
 
 
 def near(env: Environment, path: str) -> str:

@@ -6,6 +6,7 @@ from envtool.checks.check import Check, Evidence
 from envtool.checks.words import label
 from envtool.environment import Environment
 from envtool.machine import Machine
+from envtool.shell import chained, quoted, shell_line
 from envtool.verdicts import Verdict, failed, passed, skipped, warned
 
 NVIDIA_SUFFIXES = ("-cu11", "-cu12", "-cu13")
@@ -83,11 +84,25 @@ def nothing_is_half_removed(evidence: Evidence) -> Verdict:
     rests = env.leftovers + env.invalid
     if not rests:
         return passed("nothing")
+    line = _deletes(evidence, env, rests)
     return warned(
-        f"Half-removed packages are left in this environment: {', '.join(rests[:3])}.",
-        hint="close Python, Jupyter and the editor, then delete these folders",
+        f"Half-removed packages are left in this environment: {', '.join(rests[:3])}. Close Python, Jupyter and the "
+        "editor first.",
+        hint=line or f"delete these folders in {env.prefix}",
+        command=line is not None,
         evidence={"leftovers": list(rests)},
     )
+
+
+def _deletes(evidence: Evidence, env: Environment, names: tuple[str, ...]) -> str | None:
+    """The line that deletes the folders, in an environment of one's own."""
+    windows, site = evidence.machine.os == "windows", env.site_packages
+    if site is None or not site.startswith(env.prefix) or env.externally_managed or env.manager == "system":
+        return None
+    paths = [site.rstrip("/\\") + ("\\" if windows else "/") + name for name in names]
+    if windows:
+        return "Remove-Item -Recurse " + ", ".join(quoted(path, "powershell") for path in paths)
+    return shell_line(["rm", "-r", *paths], "posix")
 
 
 def conda_and_pip_do_not_mix(evidence: Evidence) -> Verdict:
@@ -123,11 +138,16 @@ def cuda_libraries_are_of_one_family(evidence: Evidence) -> Verdict:
     assert torch is not None and torch.cuda is not None
     mine = f"cu{torch.cuda.partition('.')[0]}"
     others = [f"{name}-{kind}" for name, kinds in mixed.items() for kind in kinds if kind != mine]
+    kept = [env.distribution(f"{name}-{mine}") for name, kinds in mixed.items() if mine in kinds]
+    line = evidence.mender.uninstall(*others)
+    if kept:  # their files were written over, and go with those of the others
+        again = [f"{dist.name}=={dist.version}" for dist in kept if dist is not None]
+        shell = "powershell" if evidence.machine.os == "windows" else "posix"
+        line = chained(line, evidence.mender.install("--force-reinstall", "--no-deps", *again), shell)
     return failed(
-        f"CUDA libraries of two families share one folder: {', '.join(sorted(mixed))} for {_kinds(mixed)}. Remove "
-        "those that torch does not need; the next `envtool doctor` says what is missing then.",
-        # what is left of the family that stays was overwritten, so torch's own files must be laid down again
-        hint=evidence.mender.uninstall(*others),
+        f"CUDA libraries of two families share one folder: {', '.join(sorted(mixed))} for {_kinds(mixed)}. torch needs "
+        f"those for {mine}.",
+        hint=line,
         command=True,
     )
 
@@ -149,7 +169,8 @@ def cuda_libraries_are_there(evidence: Evidence) -> Verdict:
     return failed(
         f"torch {evidence.torch_version} requires packages that are missing: {', '.join(missing[:4])}"
         + (f" and {len(missing) - 4} more." if len(missing) > 4 else "."),
-        hint=evidence.mender.install(f"torch=={torch.version}"),
+        # by the version of the metadata, which pip then finds installed: no index has PyPI's 2.15.0 as 2.15.0+cu132
+        hint=evidence.mender.install(f"torch=={dist.version if dist else torch.version}"),
         command=True,
         evidence={"missing": list(missing)},
     )

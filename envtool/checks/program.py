@@ -6,6 +6,7 @@ Only what a program here really uses is asked of the machine: nobody needs a com
 from __future__ import annotations
 
 from envtool.checks.check import Check, Evidence
+from envtool.checks.os_packages import install_line
 from envtool.data import read_table
 from envtool.environment import Finding, Workplace
 from envtool.machine import Found
@@ -51,7 +52,7 @@ def gpus_are_chosen_in_time(evidence: Evidence) -> Verdict:
     return warned(
         f"{_at(finding)} sets CUDA_VISIBLE_DEVICES, and CUDA has been started by a line above: the setting comes too "
         "late.",
-        hint=f"CUDA_VISIBLE_DEVICES=0 python {finding.file}, or set it above all imports",
+        hint=f"move that line of {finding.file} above all imports",
         evidence={"file": finding.file, "line": finding.line},
     )
 
@@ -103,7 +104,7 @@ def compiler_for_the_cpu(evidence: Evidence) -> Verdict:
     hint = {
         "windows": "install the Build Tools of Visual Studio and use their prompt" + WITHOUT,
         "macos": "xcode-select --install",
-    }.get(evidence.machine.os, _installs("g++", evidence))
+    }.get(evidence.machine.os, _installs(evidence, apt="g++", dnf="gcc-c++", pacman="gcc", zypper="gcc-c++"))
     return warned(
         f"{_at(finding)} uses torch.compile, and there is no C++ compiler on PATH.",
         hint=hint,
@@ -111,11 +112,11 @@ def compiler_for_the_cpu(evidence: Evidence) -> Verdict:
     )
 
 
-def _installs(compiler: str, evidence: Evidence) -> str:
+def _installs(evidence: Evidence, **names: str) -> str:
     """On a cluster nobody may install; a module brings the compiler."""
     if isinstance(evidence.machine.slurm, Found):
         return "load a module with a compiler, such as `module load gcc`" + WITHOUT
-    return f"sudo apt install {compiler}"
+    return install_line(evidence.machine, **names) or "install a compiler with your system's own packages" + WITHOUT
 
 
 def compiler_for_triton(evidence: Evidence) -> Verdict:
@@ -126,10 +127,11 @@ def compiler_for_triton(evidence: Evidence) -> Verdict:
     finding, place = used
     if place.programs is None or place.variable("CC") or CC & set(place.programs):
         return passed("there is a C compiler")
+    hint = _installs(evidence, apt="gcc", dnf="gcc", pacman="gcc", zypper="gcc")
     return warned(
         f"{_at(finding)} uses torch.compile, and triton finds no C compiler on PATH.",
-        hint=_installs("gcc", evidence),
-        command=_installs("gcc", evidence).startswith("sudo"),
+        hint=hint,
+        command=hint.startswith("sudo"),
     )
 
 
@@ -141,13 +143,13 @@ def headers_are_there(evidence: Evidence) -> Verdict:
     if used[1].headers:
         return passed("Python.h is there")
     minor = ".".join(env.version.split(".")[:2])
-    distribution = env.base_prefix == "/usr"
+    line = None
+    if env.base_prefix == "/usr" and not isinstance(evidence.machine.slurm, Found):
+        line = install_line(evidence.machine, apt=f"python{minor}-dev", dnf="python3-devel", zypper="python3-devel")
     return warned(
         f"{_at(used[0])} uses torch.compile, and the header files of Python {minor} (Python.h) are not installed.",
-        hint=f"sudo apt install python{minor}-dev"
-        if distribution
-        else "make the environment with a Python that has them: uv venv --python 3.12",
-        command=distribution,
+        hint=line or "make the environment with a Python that has them: uv venv --python 3.12",
+        command=line is not None,
     )
 
 

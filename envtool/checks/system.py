@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from envtool.checks.check import Check, Evidence
 from envtool.machine import Absent, Found, Libc, Storage, Unknown, found_or
-from envtool.verdicts import Verdict, failed, passed, skipped, unknown, warned
+from envtool.verdicts import Json, Verdict, failed, passed, skipped, unknown, warned
 
 GIB = 1 << 30
 CPU_INSTALL = 2 * GIB  # torch, torchvision, torchaudio and what they need, CPU build, unpacked
@@ -149,10 +149,22 @@ def _room(evidence: Evidence, purpose: str) -> Verdict:
 def _tight(evidence: Evidence, place: Storage, needed: int, free: str) -> Verdict:
     message = f"{place.path} has {free} free for {place.purpose}; installing PyTorch needs about {needed // GIB} GiB."
     if place.purpose == "packages":
-        return warned(
-            message, hint="python -m pip cache purge", command=True, evidence={"free_bytes": place.free_bytes}
-        )
-    return warned(message, hint="set TMPDIR to a directory on a larger disk before installing")
+        line = _empties_the_cache(evidence)
+        told: dict[str, Json] = {"free_bytes": place.free_bytes}
+        return warned(message, hint=line or "delete what you don't need any more", command=bool(line), evidence=told)
+    if evidence.machine.os == "windows":
+        return warned(message, hint="set TEMP and TMP to a folder on a larger disk before installing")
+    return warned(message, hint="before installing: export TMPDIR=/scratch/$USER, or another folder on a larger disk")
+
+
+def _empties_the_cache(evidence: Evidence) -> str | None:
+    """The line that deletes what pip or uv keeps of earlier downloads; None where neither is there."""
+    env = evidence.env
+    if env is None or not isinstance(env.pip, Found):
+        return "uv cache clean" if env is not None and env.manager == "uv" else None
+    active = env.chosen_by.startswith("the active")
+    python = "python" if active else "py" if evidence.machine.os == "windows" else "python3"
+    return f"{python} -m pip cache purge"
 
 
 def job_has_a_gpu(evidence: Evidence) -> Verdict:

@@ -50,7 +50,8 @@ def terminal_is_free_of_snap(evidence: Evidence) -> Verdict:
     if not names:
         return passed("none")
     return warned(
-        f"{' and '.join(names)} point into /snap: programs that are started here may load snap's libraries.",
+        f"{' and '.join(names)} point{'' if len(names) > 1 else 's'} into /snap: programs that are started here may "
+        "load snap's libraries.",
         hint=unset(evidence, *names),
         command=True,
     )
@@ -156,7 +157,7 @@ def _own_kernel_first(env: Environment) -> bool:
     core = env.distribution("jupyter-core")
     number = core.version.partition(".")[0] if core else ""
     apart = env.prefix != env.base_prefix or (env.manager == "conda" and not env.conda_base)
-    return apart and number.isdigit() and int(number) >= 5
+    return apart and number.isdecimal() and int(number) >= 5
 
 
 def kernel_knows_the_install(evidence: Evidence) -> Verdict:

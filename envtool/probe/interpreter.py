@@ -37,8 +37,10 @@ def _ghost(host: Host) -> str | None:
     """What the shell calls active, and is not there: a venv that was moved or deleted."""
     for variable, _ in _ACTIVE:
         prefix = host.env(variable)
-        if prefix and _python_in(host, prefix) is None and not _of_a_tool(prefix + "/"):
-            return prefix
+        if not prefix or _python_in(host, prefix) is not None or _of_a_tool(prefix + "/"):
+            continue
+        if variable == "VIRTUAL_ENV" or isinstance(host.stat(prefix), Absent):
+            return prefix  # conda's environments may do without Python: such a one is none that was deleted
     return None
 
 
