@@ -44,6 +44,13 @@ class Torch:
     audio: str | None = None
     numpy: str | None = "2.4.6"
     seconds: float = 2.1
+    xpu: str | None = None  # the Intel GPU that an XPU build finds
+    gfx: str = "gfx1100"
+    beside: tuple[str, ...] | None = None  # "name version" of what came along, where not as on PyTorch's index
+    requires: tuple[str, ...] | None = None
+    shipped: tuple[str, ...] | None = None  # the libraries in torch/lib
+    flags: str | None = None  # torch's own list of what it was compiled for
+    cuda: str | None = None  # of a build whose version does not name it: conda-forge's, NVIDIA's for Jetson
 
 
 FLAGS = {
@@ -112,16 +119,17 @@ def dist_info(
     return {f"{folder}{slash}METADATA": "\n".join(lines) + "\n\n", f"{folder}{slash}INSTALLER": f"{installer}\n"}
 
 
-def version_py(version: str) -> str:
-    """torch's own version.py, in the form that 2.13 to 2.15 have."""
+def version_py(version: str, cuda: str | None = None) -> str:
+    """torch's own version.py, in the form that 2.13 to 2.15 have. ``cuda`` where the version does not tell it."""
     variant = variant_of(version)
-    cuda = f"{variant[2:-1]}.{variant[-1]}" if variant.startswith("cu") else None
+    cuda = f"{variant[2:-1]}.{variant[-1]}" if variant.startswith("cu") else cuda
+    xpu = "20250302" if variant == "xpu" else None
     hip = f"{variant.removeprefix('rocm')}.26015-fc0010cf6a" if variant.startswith("rocm") else None
     return (
         "from typing import Optional\n\n__all__ = ['__version__', 'debug', 'cuda', 'git_version', 'hip', 'rocm', 'xpu']\n"
         f"__version__ = {version!r}\ndebug = False\ncuda: Optional[str] = {cuda!r}\n"
         f"git_version = 'd0f2af8b66b20da4baa50644c0cd3f887a2eae2e'\nhip: Optional[str] = {hip!r}\n"
-        f"rocm: Optional[str] = None\nxpu: Optional[str] = None\n"
+        f"rocm: Optional[str] = None\nxpu: Optional[str] = {xpu!r}\n"
     )
 
 
@@ -152,6 +160,12 @@ Tensor.numpy = _numpy
 for _key, _device in enumerate(DEVICES):
     _device.setdefault("gcnArchName", {gfx!r})
 Properties.gcnArchName = {gfx!r}
+"""
+XPU_OF_TORCH = """
+Tensor.to = lambda self, device: self
+class xpu:
+    is_available = staticmethod(lambda: True)
+    get_device_properties = staticmethod(lambda index: Properties(dict(name={xpu!r}, capability=(12, 55))))
 """
 VISION = """
 __version__ = {version!r}
@@ -193,28 +207,32 @@ def torch_files(site: str, slash: str, torch: Torch, platform: str) -> dict[str,
         for name, capability, error in torch.devices
     ]
     source = fake_torch(devices, available=bool(devices), zeros=torch.cuda_says, warning=torch.warning)
-    gfx = "gfx1100" if variant.startswith("rocm") else ""
+    gfx = torch.gfx if variant.startswith("rocm") else ""
     source += MORE_OF_TORCH.format(
-        version=torch.version, flags=FLAGS.get(variant, "gfx1100" if gfx else None), mps=BOOL[torch.mps],
+        version=torch.version, flags=torch.flags or FLAGS.get(variant, gfx or None), mps=BOOL[torch.mps],
         numpy_fails=torch.numpy_fails, gfx=gfx,
     )  # fmt: skip
+    source += XPU_OF_TORCH.format(xpu=torch.xpu) if torch.xpu else ""
     names = {"win32": ("{}.dll"), "darwin": "lib{}.dylib"}.get(platform, "lib{}.so")
     shipped = ["torch_cpu", "c10"]
     if variant.startswith("cu"):
         shipped += ["torch_cuda", "c10_cuda"]
     if variant.startswith("rocm"):
         shipped += ["torch_hip", "c10_hip"]
-    files = {at + "__init__.py": source, at + "version.py": version_py(torch.version)}
-    files |= {lib + names.format(name): "" for name in shipped}
+    if variant == "xpu":
+        shipped += ["torch_xpu", "c10_xpu"]
+    files = {at + "__init__.py": source, at + "version.py": version_py(torch.version, torch.cuda)}
+    files |= {lib + names.format(name): "" for name in torch.shipped or shipped}
     listed = torch.listed or torch.version
-    files |= dist_info(site, slash, "torch", listed, torch.installer, requirements(variant))
-    for text in (*COMMON, *(companions_of(variant) if platform == "linux" else ())):
-        files |= dist_info(site, slash, *text.split())
+    files |= dist_info(site, slash, "torch", listed, torch.installer, torch.requires or requirements(variant))
+    beside = companions_of(variant) if torch.beside is None and platform == "linux" else torch.beside or ()
+    for text in (*COMMON, *beside):
+        files |= dist_info(site, slash, *text.split(), torch.installer)
     for package, version in (("torchvision", torch.vision), ("torchaudio", torch.audio)):
         if version:
             files |= companion_files(site, slash, package, version, torch)
     if torch.numpy:
-        files |= dist_info(site, slash, "numpy", torch.numpy)
+        files |= dist_info(site, slash, "numpy", torch.numpy, torch.installer)
         files[f"{site}{slash}numpy{slash}__init__.py"] = f"__version__ = {torch.numpy!r}\narray = list\n"
     return files
 
@@ -255,18 +273,23 @@ def python(
     files: Mapping[str, str] | None = None,
     machine: str | None = None,
     suffixes: str | None = None,
-    pip: str = "24.0",
+    pip: str | None = "24.0",
+    site: str | None = None,
+    shell: Mapping[str, str] | None = None,
 ) -> Box:
-    """A Python with its packages, and everything by which the doctor finds it. ``kind``: venv, conda or system."""
+    """A Python with its packages, and everything by which the doctor finds it. ``kind``: venv, uv, conda or system.
+
+    ``shell`` is what the user's terminal has set beside; ``~`` in it stands for the home folder.
+    """
     platform = str(box.host.fact["sys_platform"])
     win = platform == "win32"
     slash = "\\" if win else "/"
     minor = ".".join(version.split(".")[:2])
     prefix = prefix or (base if kind == "system" else f"{box.cwd}{slash}.venv")
     base = prefix if kind == "conda" else base
-    bins = f"{prefix}\\Scripts" if win and kind == "venv" else prefix if win else f"{prefix}/bin"
+    bins = f"{prefix}\\Scripts" if win and kind in ("venv", "uv") else prefix if win else f"{prefix}/bin"
     executable = f"{bins}\\python.exe" if win else f"{bins}/python" + ("3" if kind == "system" else "")
-    site = f"{prefix}\\Lib\\site-packages" if win else f"{prefix}/lib/python{minor}/site-packages"
+    site = site or (f"{prefix}\\Lib\\site-packages" if win else f"{prefix}/lib/python{minor}/site-packages")
     home = f"{base}\\Lib" if win else f"{base}/lib/python{minor}"
     digits, arch = minor.replace(".", ""), machine or box.machine
     endings = SUFFIXES[suffixes or platform]
@@ -283,12 +306,17 @@ def python(
         user_site=f"{box.home}/.local/lib/python{minor}/site-packages",
         platform=platform,
         pythonpath=box.host.variables.get("PYTHONPATH", ""),
+        shell=shell or {},
+        user_home=box.home,
     )
-    it.files |= dist_info(site, slash, "pip", pip) | {f"{home}{slash}ensurepip{slash}__init__.py": ""}
-    if kind == "venv":
-        it.files[f"{prefix}{slash}pyvenv.cfg"] = (
-            f"home = {base if win else base + '/bin'}\ninclude-system-site-packages = false\nversion = {version}\n"
-        )
+    it.files |= {f"{home}{slash}ensurepip{slash}__init__.py": ""}
+    it.files |= dist_info(site, slash, "pip", pip) if pip and kind != "uv" else {}
+    if kind in ("venv", "uv"):
+        told = f"home = {base if win else base + '/bin'}\n"
+        told += "implementation = CPython\nuv = 0.9.11\n" if kind == "uv" else ""
+        told += "include-system-site-packages = false\n"
+        told += f"version_info = {version}\n" if kind == "uv" else f"version = {version}\n"
+        it.files[f"{prefix}{slash}pyvenv.cfg"] = told
     it.files |= torch_files(site, slash, torch, platform) if torch else {}
     it.files |= dict(files or {})
     if not win:
@@ -312,24 +340,31 @@ def settle(box: Box, it: Interpreter, kind: str, bins: str, slash: str) -> None:
     """Put the Python where the doctor looks for it: a variable and PATH, its files, and a pip beside it."""
     windows = slash == "\\"
     separator = ";" if windows else ":"
-    if kind in ("venv", "conda"):
-        box.env(**{"VIRTUAL_ENV" if kind == "venv" else "CONDA_PREFIX": it.prefix})
+    if kind in ("venv", "uv", "conda"):
+        box.env(**{"CONDA_PREFIX" if kind == "conda" else "VIRTUAL_ENV": it.prefix})
         box.env(PATH=f"{bins}{separator}{box.host.variables['PATH']}")
     name = "python" if windows or kind != "system" else "python3"
     box.host.programs[name] = it.executable
     scripts = f"{it.prefix}\\Scripts" if windows else bins
     pip = f"{scripts}{slash}pip" + (".exe" if windows else "")
+    config = f"{it.prefix}{slash}pyvenv.cfg"
+    if config in it.files:
+        box.files({config: it.files[config]})
+    if kind == "uv":
+        box.files({it.executable: ""})
+        return
     box.host.programs.setdefault("pip", pip)
     launcher = b"MZ\x90\x00#!" + it.executable.encode() + b"\r\nPK\x03\x04"
     text = f"#!{it.executable}\nfrom pip._internal.cli.main import main\n"
     box.files({it.executable: "", pip: launcher if windows else text})
-    config = f"{it.prefix}{slash}pyvenv.cfg"
-    if config in it.files:
-        box.files({config: it.files[config]})
 
 
-def conda_record(prefix: str, name: str, version: str, build: str, channel: str = "conda-forge") -> dict[str, str]:
+def conda_record(
+    prefix: str, name: str, version: str, build: str, channel: str = "conda-forge", system: str = "linux-64"
+) -> dict[str, str]:
     """A file of conda-meta."""
-    url = f"https://conda.anaconda.org/{channel}/linux-64"
+    url = f"https://conda.anaconda.org/{channel}/{system}"
     record = {"name": name, "version": version, "build": build, "channel": url}
-    return {f"{prefix}/conda-meta/{name}-{version}-{build}.json": json.dumps(record, separators=(",", ":"))}
+    slash = "\\" if "\\" in prefix else "/"
+    file = slash.join((prefix, "conda-meta", f"{name}-{version}-{build}.json"))
+    return {file: json.dumps(record, separators=(",", ":"))}

@@ -11,10 +11,11 @@ from pathlib import Path
 import jsonschema
 import nvml_stub_build as stub
 import pytest
+from healthy_machines import ALLOWED, FACTS
 
 from envtool import data
 from envtool.diagnosis import Diagnosis
-from envtool.doctor import examine
+from envtool.examination import examine
 from envtool.machine_document import machine_from_json, machine_to_json
 from envtool.probe.recording import RecordedHost, recording_from_json
 from envtool.report.json import doctor_to_json
@@ -161,7 +162,7 @@ CASES: dict[str, Case] = {
         facts=silent(18, "library-mismatch", "580.82.07") | {"nvidia.nvml_library_version": "580.95.05"},
     ),
     "no-permission": Case(
-        "dev-nvidia-permission", step="sudo usermod -aG video $USER", command=False,
+        "dev-nvidia-permission", step="sudo usermod -aG video $USER",
         facts=silent(4, "no-permission") | {"nvidia.nodes.0.readable": False, "nvidia.nodes.0.group": "video"},
     ),
     "gpu-lost": Case(
@@ -199,6 +200,16 @@ CASES: dict[str, Case] = {
     "conda-and-pip": Case("conda-plus-pip", step="make a new environment", command=False, facts={"python.version": "3.12.12"}),
 }  # fmt: skip
 
+STEPS = {"colab-no-gpu": "Runtime > Change runtime type", "shm-small": "--shm-size"}
+for _name, _facts in FACTS.items():
+    _warn = ALLOWED[_name][0] if _name in ALLOWED else ""
+    CASES[_name] = Case(warn=_warn, step=STEPS.get(_warn), command=False, facts=_facts)
+
+# The healthy ones are looked at together in test_healthy_machines.py, and one by one in the slow run.
+each_machine = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in FACTS else ()) for name in RECORDED]
+)
+
 
 @cache
 def diagnosis(name: str) -> Diagnosis:
@@ -228,7 +239,7 @@ def test_every_recording_has_its_case_and_every_case_its_recording():
     assert {path.stem for path in (MACHINES / "screens").glob("*.txt")} == set(RECORDED)
 
 
-@pytest.mark.parametrize("name", RECORDED)
+@each_machine
 def test_these_checks_and_no_others_find_fault(name):
     case = CASES[name]
     assert codes(name, Status.FAIL) == case.fail.split()
@@ -237,7 +248,7 @@ def test_these_checks_and_no_others_find_fault(name):
     assert diagnosis(name).status is case.status
 
 
-@pytest.mark.parametrize("name", RECORDED)
+@each_machine
 def test_the_next_step(name):
     case, step = CASES[name], diagnosis(name).next_step
     if case.step is None:
@@ -248,7 +259,7 @@ def test_the_next_step(name):
     assert (step.text == case.step) if case.command else (case.step in step.text)
 
 
-@pytest.mark.parametrize("name", RECORDED)
+@each_machine
 def test_the_facts_of_the_machine(name):
     document = machine_to_json(diagnosis(name).machine)
     wanted = CASES[name].facts
@@ -264,7 +275,7 @@ def _validator(kind):
     return made(schema)
 
 
-@pytest.mark.parametrize("name", RECORDED)
+@each_machine
 def test_the_documents_keep_to_their_schemas(name):
     found = diagnosis(name)
     machine = machine_to_json(found.machine)
@@ -279,14 +290,14 @@ def test_the_documents_keep_to_their_schemas(name):
 # ── the screen ───────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("name", RECORDED)
+@each_machine
 def test_the_screen(name):
     """`python tests/make_machines.py` writes the snapshots anew; read what it changed as a student would."""
     wanted = (MACHINES / "screens" / f"{name}.txt").read_text(encoding="utf-8")
     assert render(diagnosis(name), Style()) == wanted
 
 
-@pytest.mark.parametrize("name", RECORDED)
+@each_machine
 @pytest.mark.parametrize("style", [Style(), Style(unicode=False), Style(width=60)], ids=["80", "ascii", "60"])
 def test_only_the_line_to_copy_may_be_longer_than_the_screen(name, style):
     step = diagnosis(name).next_step
@@ -297,7 +308,7 @@ def test_only_the_line_to_copy_may_be_longer_than_the_screen(name, style):
         assert lines[-1] == copied
 
 
-@pytest.mark.parametrize("name", RECORDED)
+@each_machine
 def test_ascii_terminals_get_ascii_that_says_the_same(name):
     plain = render(diagnosis(name), Style(unicode=False))
     assert plain.isascii()
@@ -305,7 +316,7 @@ def test_ascii_terminals_get_ascii_that_says_the_same(name):
     assert len(plain.split()) == len(render(diagnosis(name), Style()).split())
 
 
-@pytest.mark.parametrize("name", RECORDED)
+@each_machine
 def test_a_screen_is_a_screen(name):
     text = render(diagnosis(name), Style())
     assert len(text.splitlines()) <= 25

@@ -75,7 +75,7 @@ def driver_line(machine: Machine) -> str:
     if machine.apple.status == "found":
         return "none needed: Metal is part of macOS"
     amd = found_or(machine.amd.driver, "")
-    if machine.amd.status == "found" and nvidia.status == "absent":
+    if machine.amd.status == "found" and nvidia.status == "absent" and machine.os == "linux":
         return f"amdgpu {amd}".strip()
     if nvidia.status == "absent" and not nvidia.cards:
         return "no NVIDIA driver, and none needed"
