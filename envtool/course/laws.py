@@ -37,7 +37,8 @@ def _python(course: Course, catalog: Catalog, releases: list[str]) -> Iterator[t
     for index, subdir in enumerate(course.platforms):
         wheels = [catalog.wheel("torch", torch, "_".join(SUBDIRS[subdir])) for torch in releases]
         abis = {abi for wheel in wheels if wheel for abi in wheel.floors}
-        found |= {(3, int(abi[3:].rstrip("tm"))) for abi in abis if abi[:3] == "cp3" and abi[3:].rstrip("tm").isdecimal()}
+        numbers = (abi[3:].rstrip("tm") for abi in abis if abi[:3] == "cp3")
+        found |= {(3, int(number)) for number in numbers if number.isdecimal()}
         if not abis:
             yield f"platforms[{index}]", _nothing_there(subdir, releases, catalog)
     fitting = any(course.allows_python(f"{major}.{minor}.{patch}") for major, minor in found for patch in range(40))
