@@ -26,6 +26,11 @@ class EnvtoolError(Exception):
         self.hint = hint
         self.details = details
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback: the message is meant for the user, the frames are ours."""
+        lines = [f"{type(self).__name__}: {self.message}", *(f"  {detail}" for detail in self.details)]
+        return [*lines, f"hint: {self.hint}"] if self.hint else lines
+
 
 class UsageError(EnvtoolError):
     """The command line or an input file is wrong."""

@@ -23,7 +23,7 @@ LAYERS = [
     ("probe", "report", "install", "lock", "scaffold", "setup", "smoke", "device", "rehearse", "update"),
     ("examination",),
     ("cli",),
-    ("__main__",),
+    ("__main__", "notebook"),
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 PURE = {name for names in LAYERS[:9] for name in names} - {"data"}

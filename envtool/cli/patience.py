@@ -7,6 +7,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from typing import TextIO
 
 AFTER = 1.0  # seconds
 IMPORT = "importing torch ..."
@@ -14,20 +15,21 @@ MACHINE = "waiting for this machine's answers ..."
 
 
 @contextlib.contextmanager
-def a_word_of_patience(wanted: bool, words: str = IMPORT) -> Iterator[None]:
+def a_word_of_patience(wanted: bool, words: str = IMPORT, to: TextIO | None = None) -> Iterator[None]:
     """Say after a second what takes so long. A terminal's line is taken back; elsewhere it is one plain line."""
     if not wanted:
         yield
         return
-    live = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    stream = to or sys.stderr
+    live = stream.isatty() and "NO_COLOR" not in os.environ
     over = _thread.allocate_lock()
     said: list[str] = []
 
     def wait() -> None:
         if not over.acquire(timeout=AFTER):
             said.append(words)
-            sys.stderr.write(words if live else words + "\n")
-            sys.stderr.flush()
+            stream.write(words if live else words + "\n")
+            stream.flush()
 
     over.acquire()
     _thread.start_new_thread(wait, ())  # threading would wait until it runs, for milliseconds
@@ -36,5 +38,5 @@ def a_word_of_patience(wanted: bool, words: str = IMPORT) -> Iterator[None]:
     finally:
         over.release()
         if live and said:
-            sys.stderr.write("\r" + " " * len(words) + "\r")
-            sys.stderr.flush()
+            stream.write("\r" + " " * len(words) + "\r")
+            stream.flush()

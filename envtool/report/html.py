@@ -1,4 +1,4 @@
-"""A diagnosis as one page to send to somebody: no script, nothing loaded from elsewhere, in the screen's order."""
+"""A diagnosis as one page to send to somebody, or under a notebook's cell: no script, nothing loaded from elsewhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from envtool.diagnosis import Diagnosis, NextStep
 from envtool.mending import what_not, who_mends, who_words
 from envtool.report import facts
 from envtool.report.explain import pages
-from envtool.report.html_style import STYLE
+from envtool.report.html_style import NOTEBOOK_STYLE, STYLE
 from envtool.report.text import MARKS, SMOKE, avoided, checks_of, group_lines, group_status, person
 from envtool.verdicts import Status, Verdict
 
@@ -27,26 +27,26 @@ _WORDS = {Status.PASS: "All is well", Status.WARN: "It works, with warnings", St
 
 def render(diagnosis: Diagnosis) -> str:
     """The whole page, a text that is the same for the same diagnosis."""
-    words = _WORDS[diagnosis.status]
-    body = "\n".join(
-        part
-        for part in (
-            _head(diagnosis, words),
-            _groups(diagnosis),
-            _problems(diagnosis),
-            _all_verdicts(diagnosis),
-            _last(diagnosis),
-        )
-        if part
-    )
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f"<title>envtool doctor: {_text(words)}</title>\n<style>\n{STYLE}</style>\n</head>\n"
-        f"<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
+        f"<title>envtool doctor: {_text(_WORDS[diagnosis.status])}</title>\n<style>\n{STYLE}</style>\n</head>\n"
+        f"<body>\n<main>\n{_body(diagnosis)}\n</main>\n</body>\n</html>\n"
     )
+
+
+def render_part(diagnosis: Diagnosis) -> str:
+    """The same as a part of somebody else's page, a notebook's: nothing outside it changes its look."""
+    body = _body(diagnosis, notebook=True)
+    return f'<div class="envtool-doctor">\n<style>\n{NOTEBOOK_STYLE}</style>\n{body}\n</div>\n'
+
+
+def _body(diagnosis: Diagnosis, *, notebook: bool = False) -> str:
+    parts = (_head(diagnosis, _WORDS[diagnosis.status]), _groups(diagnosis), _problems(diagnosis),
+             _all_verdicts(diagnosis), _last(diagnosis, notebook=notebook))  # fmt: skip
+    return "\n".join(part for part in parts if part)
 
 
 def _text(words: str) -> str:
@@ -89,7 +89,7 @@ def _problems(diagnosis: Diagnosis) -> str:
     items = "\n".join(
         _problem(verdict, diagnosis, last=step is not None and step.code == verdict.code) for verdict in problems
     )
-    return f'<section aria-labelledby="problems">\n<h2 id="problems">{_count(problems)}</h2>\n{items}\n</section>'
+    return f'<section aria-label="Problems">\n<h2>{_count(problems)}</h2>\n{items}\n</section>'
 
 
 def _count(problems: tuple[Verdict, ...]) -> str:
@@ -146,28 +146,31 @@ def _all_verdicts(diagnosis: Diagnosis) -> str:
     )
 
 
-def _last(diagnosis: Diagnosis) -> str:
+def _last(diagnosis: Diagnosis, *, notebook: bool) -> str:
     step = diagnosis.next_step
     if step is not None:
-        return _fix(step, person(diagnosis, step.code), avoided(diagnosis, step.code))
+        return _fix(step, person(diagnosis, step.code), avoided(diagnosis, step.code), notebook=notebook)
     if diagnosis.status is not Status.PASS:
         return ""
     count = sum(v.status is Status.PASS for v in diagnosis.all_verdicts)
     return f'<section class="last">\n<p>{count} checks passed. There is nothing to do.</p>\n</section>'
 
 
-def _fix(step: NextStep, who: str, avoid: str | None) -> str:
+def _fix(step: NextStep, who: str, avoid: str | None, *, notebook: bool) -> str:
     """The end of the page; ``who`` as ``person`` words it."""
     code = f"<code>{_text(step.code)}</code>"
     whose = f" ({_text(who.rstrip('; '))})" if who else ""
     if step.command:
-        title, lead = "The fix", f"Copy this line into a terminal; it mends {code}{whose}:"
+        # pip changes files, so a cell can run it; what sets a variable or asks for a password needs a terminal.
+        cell = ", or into a cell after an exclamation mark (then restart the kernel)"
+        place = f"a terminal{cell if notebook and ' -m pip ' in step.text else ''}"
+        title, lead = "The fix", f"Copy this line into {place}; it mends {code}{whose}:"
         body = f"<pre><code>{_unbroken(step.text)}</code></pre>"
     else:
         title, lead = "The next step", f"To mend {code}{whose}:"
         body = f'<p class="step">{_prose(step.text)}</p>'
     warning = f'<p class="not">{_prose(avoid)}</p>\n' if avoid else ""
-    head = f'<section class="last" aria-labelledby="fix">\n<h2 id="fix">{title}</h2>\n'
+    head = f'<section class="last" aria-label="{title}">\n<h2>{title}</h2>\n'
     return f"{head}{warning}<p>{lead}</p>\n{body}\n</section>"
 
 

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 # Every pair of text and ground has a contrast of 4.5 to 1 or more in both schemes; a test computes it.
-STYLE = """\
-:root {
-  color-scheme: light dark;
+_LIGHT = """\
   --ground: #ffffff; --text: #1b1f24; --quiet: #57606a; --line: #d0d7de; --panel: #f3f5f8; --focus: #0550ae;
   --pass: #0f5a26; --pass-ground: #dcf5e3; --warn: #6f4300; --warn-ground: #fdeecb;
   --fail: #9b1020; --fail-ground: #fde4e4; --unknown: #5b2a94; --unknown-ground: #efe4fb;
   --none: #4f5862; --none-ground: #e9ecf0;
-}
-@media (prefers-color-scheme: dark) {
-  :root {
-    --ground: #0f1318; --text: #e4e9ef; --quiet: #9fabb8; --line: #343c46; --panel: #1a2028; --focus: #8ab8ff;
-    --pass: #8ee6a2; --pass-ground: #12331d; --warn: #f5cf77; --warn-ground: #3a2b08;
-    --fail: #ffaaa5; --fail-ground: #481519; --unknown: #d8b8ff; --unknown-ground: #321f4a;
-    --none: #b3bdc8; --none-ground: #272e37;
-  }
-}
-* { box-sizing: border-box; }
-body {
-  margin: 0; background: var(--ground); color: var(--text); -webkit-text-size-adjust: 100%;
-  font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif;
-}
-main { max-width: 54rem; margin: 0 auto; padding: 1.5rem 1rem 3rem; }
+"""
+_DARK = """\
+  --ground: #0f1318; --text: #e4e9ef; --quiet: #9fabb8; --line: #343c46; --panel: #1a2028; --focus: #8ab8ff;
+  --pass: #8ee6a2; --pass-ground: #12331d; --warn: #f5cf77; --warn-ground: #3a2b08;
+  --fail: #ffaaa5; --fail-ground: #481519; --unknown: #d8b8ff; --unknown-ground: #321f4a;
+  --none: #b3bdc8; --none-ground: #272e37;
+"""
+_FONT = 'font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif;'
+_PARTS = """\
 h1 { font-size: 1.75rem; line-height: 1.2; margin: 0 0 .75rem; }
 h2 { font-size: 1.2rem; margin: 2rem 0 .75rem; }
 h3 { font-size: 1rem; margin: 0 0 .35rem; display: flex; gap: .6rem; align-items: baseline; }
@@ -89,6 +81,8 @@ tbody th .group { display: block; font-size: .85rem; }
   tbody td:last-child { grid-column: 1 / -1; padding: 0 0 .55rem; }
   tbody th .group { display: inline; }
 }
+"""
+_PRINT = """\
 @media print {
   :root {
     --ground: #ffffff; --text: #000000; --quiet: #444444; --line: #999999; --panel: #ffffff; --focus: #000000;
@@ -102,4 +96,50 @@ tbody th .group { display: block; font-size: .85rem; }
   details::details-content { content-visibility: visible; block-size: auto; }
   .last { border: 1px solid #000000; }
 }
+"""
+STYLE = f"""\
+:root {{
+  color-scheme: light dark;
+{_LIGHT}}}
+@media (prefers-color-scheme: dark) {{
+  :root {{
+{_DARK}  }}
+}}
+* {{ box-sizing: border-box; }}
+body {{
+  margin: 0; background: var(--ground); color: var(--text); -webkit-text-size-adjust: 100%;
+  {_FONT}
+}}
+main {{ max-width: 54rem; margin: 0 auto; padding: 1.5rem 1rem 3rem; }}
+{_PARTS}{_PRINT}"""
+
+# Under a cell. JupyterLab, VS Code and Colab each say in their own way which theme they show; where none is said, the
+# system's counts. What they do to tables, code and headings of any output is taken back.
+_THEMES = 'body[data-jp-theme-light="{light}"], body.vscode-{name}, html[theme="{name}"]'
+NOTEBOOK_STYLE = f"""\
+.envtool-doctor {{
+{_LIGHT}  color-scheme: light;
+  max-width: 54rem; padding: 1rem; border: 1px solid var(--line); border-radius: .5rem;
+  background: var(--ground); color: var(--text); text-align: left; white-space: normal;
+  {_FONT}
+}}
+@media (prefers-color-scheme: dark) {{
+  .envtool-doctor {{
+{_DARK}    color-scheme: dark;
+  }}
+}}
+:is({_THEMES.format(light="true", name="light")}) .envtool-doctor {{
+{_LIGHT}  color-scheme: light;
+}}
+:is({_THEMES.format(light="false", name="dark")}) .envtool-doctor {{
+{_DARK}  color-scheme: dark;
+}}
+.envtool-doctor {{
+& * {{ box-sizing: border-box; color: inherit; }}
+& :is(h1, h2, h3, p, dl, dt, dd, table, tr, th, td, code, pre, summary) {{
+  background: none; border: 0; text-align: left; text-indent: 0; float: none; max-width: none; width: auto;
+}}
+& table {{ margin: 0; table-layout: auto; }}
+& :is(table, tr, th, td) {{ white-space: normal; background: none !important; }}
+{_PARTS}}}
 """
