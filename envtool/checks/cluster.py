@@ -135,7 +135,9 @@ def nobody_else_computes(evidence: Evidence) -> Verdict:
     """A moment, not a state; but it is the moment in which somebody asks why it is slow."""
     if not evidence.gpus:
         return skipped("no NVIDIA GPU")
-    busy = next((gpu for gpu in evidence.gpus if _is_busy(gpu)), None)
+    named = found_or(evidence.machine.nvidia.visible_devices, "").split(",")
+    chosen = [gpu for gpu in evidence.gpus if str(gpu.index) in named] or evidence.gpus  # what a program here would use
+    busy = next((gpu for gpu in chosen if _is_busy(gpu)), None)
     if busy is None:
         return passed("no GPU is busy with somebody else's program")
     others = [p for p in found_or(busy.processes, ()) if p.mine is False]

@@ -128,8 +128,16 @@ def _works(evidence: Evidence, name: str, what: str) -> Verdict:
         return stage
     if stage.outcome == "ok":
         return passed(f"{what} works" if name != "cpu" else "a matrix product and its gradient are right")
-    hint, command = reinstall(evidence)
+    hint, command = (name == "numpy-bridge" and _numpy_again(evidence)) or reinstall(evidence)
     return failed(f"{what} {how_it_ended(stage)}.", hint=hint, command=command, evidence=facts_of(stage))
+
+
+def _numpy_again(evidence: Evidence) -> tuple[str, bool] | None:
+    """torch imports, so that the damaged one of the two is NumPy; None where pip has no record of it."""
+    numpy = evidence.env.distribution("numpy") if evidence.env else None
+    if numpy is None or numpy.installer == "conda":
+        return None
+    return evidence.mender.install("--force-reinstall", "--no-deps", f"numpy=={numpy.version}"), True
 
 
 CHECKS = (

@@ -99,7 +99,8 @@ def _deletes(evidence: Evidence, env: Environment, names: tuple[str, ...]) -> st
     windows, site = evidence.machine.os == "windows", env.site_packages
     if site is None or not site.startswith(env.prefix) or env.externally_managed or env.manager == "system":
         return None
-    paths = [site.rstrip("/\\") + ("\\" if windows else "/") + name for name in names]
+    inside = site.rstrip("/\\") + ("\\" if windows else "/")
+    paths = [name if "/" in name or "\\" in name else inside + name for name in names]
     if windows:
         return "Remove-Item -Recurse " + ", ".join(quoted(path, "powershell") for path in paths)
     return shell_line(["rm", "-r", *paths], "posix")

@@ -36,7 +36,8 @@ def text_is_utf8(evidence: Evidence) -> Verdict:
         return skipped(f"{encoding}; whether the terminal's language is installed is not asked")
     return warned(
         f"Python prints {encoding} in this terminal: a program ends at the first sign that is not in it.",
-        hint="export PYTHONUTF8=1",
+        # that variable goes before Python's UTF-8 mode
+        hint=unset(evidence, "PYTHONIOENCODING") if seen[1].variable("PYTHONIOENCODING") else "export PYTHONUTF8=1",
         command=True,
     )
 

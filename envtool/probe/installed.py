@@ -216,6 +216,8 @@ def shadows_of(
 
 
 def _wins(entry: Entry, one: Answer, module: str, found: tuple[Distribution, ...], builds: tuple[Build, ...]) -> bool:
+    if module == "pytorch":  # the module is called torch: a folder or a file of this name stands in nobody's way
+        return False
     provider = _PROVIDERS.get(module, module)
     if one.get("namespace") is True:  # a folder without __init__.py loses against any real package on the path
         installed = {dist.name for dist in found} | {build.package for build in builds}

@@ -78,12 +78,13 @@ def verdict_to_json(verdict: Verdict) -> dict[str, Json]:
 
 
 def mending_to_json(verdict: Verdict, diagnosis: Diagnosis) -> dict[str, Json]:
-    """Who can mend a problem and what not to do about it; nothing for what is no problem."""
+    """Is the hint a line to copy, who can follow it, and what not to do; nothing for what is no problem."""
     if verdict.status in (Status.PASS, Status.SKIP):
         return {}
     from envtool.mending import what_not, who_mends
 
-    return {"who": who_mends(verdict, diagnosis.machine), "not": what_not(verdict)}
+    who, avoid = who_mends(verdict, diagnosis.machine), what_not(verdict)
+    return {"command": verdict.command, "who": who, "not": avoid}
 
 
 def environment_to_json(environment: Environment | BrokenEnvironment) -> dict[str, Json]:
