@@ -21,6 +21,7 @@ if ROOT not in sys.path:
 import click  # noqa: E402
 import reference_examples  # noqa: E402
 import reference_failures  # noqa: E402
+import reference_proofs  # noqa: E402
 import reference_spec  # noqa: E402
 
 from envtool import errors  # noqa: E402
@@ -72,7 +73,7 @@ the question arises and could not be answered.
 
 
 def checks_page() -> str:
-    blocks = [NOTICE, CHECKS_INTRO]
+    blocks = [NOTICE, CHECKS_INTRO, reference_proofs.proofs()]
     for group in (*GROUPS, COURSE, LOCK):
         rows = [(f"[{c.code}](#{c.code})", cell(c.title)) for c in every() if c.group == group]
         blocks.append(f"**{group}**\n\n{table(('check', 'what it makes sure of'), rows)}\n")
@@ -92,6 +93,7 @@ def check_section(check: Check, text: Page) -> str:
         f"**What it means.** {text.cause}",
         f"**How envtool tells.** {text.found}",
         f"**How to mend it.** {text.mend}",
+        f"**How the fix is proven.** {reference_proofs.proof(check.code)}",
         waits,
         f"Sources: {', '.join(link(source) for source in text.sources)}.",
     ]

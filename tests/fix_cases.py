@@ -27,6 +27,17 @@ def cpu_torch(room: FixRoom, version: str = TORCH) -> None:
     room.install(release(version, "cpu"))
 
 
+def with_python(room: FixRoom, suits: Callable[[tuple[int, int]], bool], needed: str) -> None:
+    """Make the environment with another Python."""
+    here = {(int(version[0]), int(version[2:])): path for version, path in interpreters().items()}
+    path = next((path for version, path in here.items() if suits(version)), None)
+    if path is None:
+        pytest.skip(f"there is no {needed} here")
+    shutil.rmtree(room.prefix)
+    make_venv(room.prefix, path)
+    room.site = site_packages(room.prefix)
+
+
 # ── Python ───────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -72,12 +83,7 @@ def clone_of_pytorch(room: FixRoom) -> None:
 
 def wrong_home(room: FixRoom) -> None:
     """A PYTHONHOME that suits envtool's own Python, and not the one of the environment."""
-    other = next((path for version, path in interpreters().items() if version != MINOR and version > "3.7"), None)
-    if other is None:
-        pytest.skip("there is no second Python here")
-    shutil.rmtree(room.prefix)
-    make_venv(room.prefix, other)
-    room.site = site_packages(room.prefix)
+    with_python(room, lambda version: version != sys.version_info[:2] and version > (3, 7), "a second Python")
     cpu_torch(room)
     room.env["PYTHONHOME"] = sys.base_prefix
 
@@ -154,12 +160,13 @@ def silent_proxy(room: FixRoom) -> None:
 
 
 def wants_d2l(room: FixRoom) -> None:
-    if sys.version_info < (3, 12):
-        pytest.skip("d2l's pins can be had for this Python")
+    with_python(room, lambda version: version >= (3, 12), "Python 3.12 or newer")
     cpu_torch(room)
     room.with_pip()
     (room.folder / "requirements.txt").write_text("d2l==1.0.3\n")
     room.index.pypi.append(Wheel("d2l", "1.0.3", ("numpy==1.23.5",)))
+    imported_by_it = ("matplotlib", "matplotlib-inline", "requests", "scipy", "ipython")
+    room.index.pypi += [Wheel(name, "1.0") for name in imported_by_it]
 
 
 def few_files(room: FixRoom) -> None:
@@ -310,6 +317,18 @@ def somebody_elses(room: FixRoom) -> None:
     process = subprocess.Popen(["sleep", "60"], user=65534)
     busy = {"gpu__0__processes": f"{process.pid}:9000", "gpu__0__utilization": 97, "gpu__1__utilization": 0}
     gpus(TORCH, "cu126", count=2, **busy)(room)
+
+
+def held_by_oneself(room: FixRoom) -> None:
+    """A program that holds the GPU's memory until it is ended."""
+    gpus(TORCH, "cu126")(room)
+    free = (room.home / "scenario").read_text()
+    (room.home / "free").write_text(free)
+    program = "trap 'mv free scenario; exit' TERM; while :; do sleep 0.05; done"
+    process = subprocess.Popen(["bash", "-c", program], cwd=room.home)
+    held = free.replace("gpu.*.memory = 15360 1024", "gpu.*.memory = 15360 14800")
+    (room.home / "scenario").write_text(f"{held}gpu.0.processes = {process.pid}:14000\n")
+    room.after = f"while test -e '{room.home}/free'; do :; done"
 
 
 # ── imports ──────────────────────────────────────────────────────────────────────────────────────

@@ -135,7 +135,7 @@ class FixRoom(Room):
             "ENVTOOL_DATA": os.path.join(os.path.dirname(__file__), "no-such-folder"), "PYTHONDONTWRITEBYTECODE": "1",
         }  # fmt: skip
         self.arguments: list[str] = ["--python", ".venv", "--no-import"]
-        self.before = ":"  # what the shell runs first, each time
+        self.before, self.after = ":", ":"  # what the shell runs before the line, and between it and the second look
 
     def with_pip(self) -> None:
         """The pip that Python brings along, unpacked, which is faster than ensurepip."""
@@ -183,7 +183,8 @@ class FixRoom(Room):
         """Every verdict by its code; ``before``: lines that the same shell runs first."""
         words = " ".join(f"'{word}'" for word in (sys.executable, "-c", RUN.replace("'", '"'), "doctor", "--json"))
         told = self.home / "answer.json"
-        script = f"{self.before}\n{before}\n{words} {' '.join(self.arguments)} > {told}"
+        after = self.after if before else ":"
+        script = f"{self.before}\n{before}\n{after}\n{words} {' '.join(self.arguments)} > {told}"
         done = subprocess.run(
             ["/usr/bin/bash", "-e", "-c", script],
             capture_output=True, text=True, cwd=self.folder, env=self.env, timeout=110, check=False,

@@ -23,6 +23,7 @@ from fix_cases import (
     foreign_library,
     gpus,
     half_removed,
+    held_by_oneself,
     imported,
     leak,
     lost_base,
@@ -121,6 +122,7 @@ CASES: dict[str, Case] = {
     "cvd-empty": Case(seen(""), line="unset CUDA_VISIBLE_DEVICES"),
     "cvd-invalid": Case(seen("0,9"), line="export CUDA_VISIBLE_DEVICES=0,1"),
     "gpu-busy": Case(somebody_elses, line="export CUDA_VISIBLE_DEVICES=1"),
+    "gpu-memory-held": Case(held_by_oneself),
     "device-order": Case(gpus(TORCH, "cu126", count=2, gpu__1__name="Tesla V100"), line="export CUDA_DEVICE_ORDER=PCI_BUS_ID"),
     # imports
     "torch-import": Case(imported(broken("libfoo.so.1: cannot open shared object file"))),

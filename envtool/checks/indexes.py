@@ -11,12 +11,14 @@ from envtool.checks.check import Check, Evidence
 from envtool.checks.workplace import UNSEEN, unset
 from envtool.environment import Setting
 from envtool.machine import Found, found_or
+from envtool.shell import chained
 from envtool.verdicts import Verdict, passed, skipped, warned
 from envtool.versions import numbers_or_none
 
 OFF = ("PIP_NO_INDEX", "UV_OFFLINE", "UV_NO_INDEX")
 YES = ("1", "true", "yes", "on")
 WITH = ("PIP_FIND_LINKS", "UV_FIND_LINKS")  # packages from a folder
+D2L_IMPORTS = ("matplotlib", "matplotlib-inline", "pandas", "requests", "scipy", "ipython")
 OWN_TRUST = (24, 2)  # the first pip that trusts what the system trusts
 PYTORCHS = re.compile(r"download\.pytorch\.org/whl/(?:test/|nightly/)?([a-z]+[\d.]*)/?$")
 PINNED = re.compile(r"torch\s*==\s*(\d+(?:\.\d+)+)")
@@ -164,7 +166,11 @@ def d2l_can_be_installed(evidence: Evidence) -> Verdict:
     return warned(
         f"requirements.txt asks for d2l, which insists on numpy 1.23.5: no wheel of it is for Python {env.version}."
         " Take it out of requirements.txt and install it without its pins.",
-        hint=evidence.mender.install("--no-deps", "d2l==1.0.3"),
+        hint=chained(
+            evidence.mender.install("--no-deps", "d2l==1.0.3"),
+            evidence.mender.install(*D2L_IMPORTS),
+            "powershell" if evidence.machine.os == "windows" else "posix",
+        ),
         command=True,
     )
 
