@@ -7,7 +7,7 @@ import errno
 import os
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from envtool.errors import ToolError
 
@@ -19,22 +19,58 @@ def write_text(path: str, text: str) -> None:
 
 def write_bytes(path: str, data: bytes) -> None:
     """Write a whole file, or leave what was there; ToolError says why it can't be done."""
+    aside = _beside(path)
+    try:
+        _put(aside, data, path)
+        _rename(aside, path)
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(aside)
+
+
+def write_texts(texts: Mapping[str, str]) -> None:
+    """Write several files that belong together, by path; where one can't be written none is changed."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    asides = {path: _beside(path) for path in texts}
+    try:
+        with ThreadPoolExecutor() as writers:  # each waits for the disk
+            list(writers.map(lambda path: _put(asides[path], texts[path].encode("utf-8"), path), texts))
+        for path, aside in asides.items():
+            _rename(aside, path)
+    finally:
+        for aside in asides.values():
+            with contextlib.suppress(OSError):
+                os.unlink(aside)
+
+
+def _beside(path: str) -> str:
     folder = os.path.dirname(os.path.abspath(path))
-    aside = os.path.join(folder, f".{os.path.basename(path)}.{secrets.token_hex(4)}.tmp")
+    return os.path.join(folder, f".{os.path.basename(path)}.{secrets.token_hex(4)}.tmp")
+
+
+def _put(aside: str, data: bytes, path: str) -> None:
     try:
         with open(aside, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+    except OSError as error:
+        raise _cannot(path, error) from None
+
+
+def _rename(aside: str, path: str) -> None:
+    try:
         os.replace(aside, path)
     except OSError as error:
-        raise ToolError(
-            f"cannot write {path}: {error.strerror or error}",
-            hint="name a file in a folder that exists, that you may write to and that has room",
-        ) from None
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(aside)
+        raise _cannot(path, error) from None
+
+
+def _cannot(path: str, error: OSError) -> ToolError:
+    return ToolError(
+        f"cannot write {path}: {error.strerror or error}",
+        hint="name a file in a folder that exists, that you may write to and that has room",
+    )
 
 
 def append_text(path: str, text: str) -> None:

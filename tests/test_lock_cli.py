@@ -16,6 +16,8 @@ from lock_channel import numpy, records, write_channel
 
 from envtool.cli.app import main
 from envtool.data import FOLDER
+from envtool.errors import ToolError
+from envtool.write import write_texts
 
 SPEC = """\
 name = "course"
@@ -174,12 +176,30 @@ def test_a_dropped_platform_takes_its_files_along_and_no_others(course: Path, ru
     assert run() == 0
     mine = course / "lockfiles" / "course-cpu-notes.txt"
     mine.write_text("my own", encoding="utf-8")
+    of_windows = [one.name for one in (course / "lockfiles").glob("*win-64*")]
+    stray = (course / "lockfiles" / of_windows[0]).read_bytes()
     add(course, '["numpy"]', '["numpy"]\nplatforms = ["linux-64", "osx-arm64", "linux-aarch64"]')
+    assert run("--dry-run") == 0
+    assert f"and {len(of_windows)} files would go. Nothing was written." in run.out
     assert run() == 0
+    assert f"and removed {len(of_windows)} files. Commit them" in run.out
     names = set(contents(course))
     assert not any("win-64" in name for name in names)
     assert mine.name in names
     assert run("--check") == 0
+    (course / "lockfiles" / of_windows[0]).write_bytes(stray)  # as a merge brings it back
+    assert run("--check") == 1
+    assert run() == 0
+    assert "Removed 1 file from lockfiles" in run.out
+    assert run("--check") == 0
+
+
+def test_files_that_belong_together_are_written_together(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.txt", tmp_path / "missing" / "bad.txt"
+    good.write_text("old", encoding="utf-8")
+    with pytest.raises(ToolError, match=r"cannot write .*bad\.txt"):
+        write_texts({str(good): "new", str(bad): "new"})
+    assert [(one.name, one.read_text(encoding="utf-8")) for one in tmp_path.iterdir()] == [("good.txt", "old")]
 
 
 @pytest.mark.slow

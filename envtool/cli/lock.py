@@ -233,14 +233,16 @@ class _Result(Fact):
 def _finish(place: Place, before: Lockfile | None, lockfile: Lockfile, result: _Result, show: _Show) -> int:
     from envtool.cli.lock_text import moved, table
     from envtool.lock.difference import moves
+    from envtool.lock.place import stray
 
     outcome, expected = result.outcome, result.expected
     changed = _changed(place.folder, expected)
+    gone = stray(place.folder, before.name if before else lockfile.name, expected)
     found = moves(before, lockfile) if before is not None else ()
-    if changed and not show.dry_run:
-        _write(place.folder, changed, tuple(expected), before.name if before else lockfile.name)
+    if not show.dry_run:
+        _write(place.folder, changed, gone)
     if show.as_json:
-        word = "unchanged" if not changed else "would-change" if show.dry_run else "locked"
+        word = "unchanged" if not (changed or gone) else "would-change" if show.dry_run else "locked"
         told, files = ((), outcome.notes), tuple(changed)
         print_document(word, lockfile=lockfile, refused=outcome.refused, moved=found, told=told, files=files)
         return EXIT_OK
@@ -252,27 +254,31 @@ def _finish(place: Place, before: Lockfile | None, lockfile: Lockfile, result: _
         print(f"note: {note}", file=sys.stderr)
     for one in outcome.refused:
         print(f"left out: {one.target}: {one.message}", file=sys.stderr)
-    print(_last(place, changed, lockfile, show, is_new=before is None))
+    print(_last(place, (len(changed), len(gone)), lockfile, show, is_new=before is None))
     return EXIT_OK
 
 
-def _last(place: Place, changed: dict[str, str], lockfile: Lockfile, show: _Show, *, is_new: bool) -> str:
+def _last(place: Place, counts: tuple[int, int], lockfile: Lockfile, show: _Show, *, is_new: bool) -> str:
     from envtool.shell import shell_line
 
     folder = short(place.folder)
-    if not changed:
+    written, removed = (f"{count} file{'' if count == 1 else 's'}" for count in counts)
+    if counts == (0, 0):
         return f"\nNothing changed in {folder}."
-    files = f"{len(changed)} file{'s' if len(changed) > 1 else ''}"
     if show.dry_run:
-        return f"\n{files} in {folder} would change. Nothing was written."
+        would = [text for text in (f"{written} would change", f"{removed} would go") if text[0] != "0"]
+        return f"\nIn {folder} {' and '.join(would)}. Nothing was written."
+    if counts[0] == 0:
+        return f"\nRemoved {removed} from {folder}, of what the spec has no more. Commit that."
+    told = f"Wrote {written} to {folder}" + (f" and removed {removed}" if counts[1] else "")
     course = os.path.dirname(os.path.abspath(place.spec.path))
     start = os.path.join(course, "start.py")
     if place.folder == os.path.join(course, FOLDER) and os.path.isfile(start):  # it installs pixi.lock, into .venv
         venv = " Delete a .venv\nthat was made before." if is_new else ""
         line = shell_line(["py" if os.name == "nt" else "python3", short(start)], "posix")
-        return f"\nWrote {files} to {folder}. Commit them.{venv} Then anyone runs:\n  {line}"
+        return f"\n{told}. Commit them.{venv} Then anyone runs:\n  {line}"
     first = os.path.join(folder, f"{lockfile.name}-{lockfile.variants[0]}.conda-lock.yml")
-    return f"\nWrote {files} to {folder}. Commit them; then anyone runs:\n  envtool install --lock {first}"
+    return f"\n{told}. Commit them; then anyone runs:\n  envtool install --lock {first}"
 
 
 def _changed(folder: str, expected: dict[str, str]) -> dict[str, str]:
@@ -282,19 +288,18 @@ def _changed(folder: str, expected: dict[str, str]) -> dict[str, str]:
     return {name: text for name, text in expected.items() if read_text(os.path.join(folder, name)) != text}
 
 
-def _write(folder: str, changed: dict[str, str], expected: tuple[str, ...], name: str) -> None:
-    from concurrent.futures import ThreadPoolExecutor
+def _write(folder: str, changed: dict[str, str], gone: tuple[str, ...]) -> None:
+    from envtool.write import write_texts
 
-    from envtool.lock.place import stray
-    from envtool.write import write_text
-
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise ToolError(f"cannot make {folder}: {error.strerror}", hint="name another folder with --output") from None
-    with ThreadPoolExecutor() as writers:  # each waits for the disk
-        list(writers.map(lambda one: write_text(os.path.join(folder, one[0]), one[1]), changed.items()))
-    for file in stray(folder, name, expected):
+    if changed:
+        try:
+            os.makedirs(folder, exist_ok=True)
+        except OSError as error:
+            raise ToolError(
+                f"cannot make {folder}: {error.strerror}", hint="name another folder with --output"
+            ) from None
+        write_texts({os.path.join(folder, name): text for name, text in changed.items()})
+    for file in gone:
         os.unlink(os.path.join(folder, file))
 
 
