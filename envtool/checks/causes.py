@@ -18,6 +18,7 @@ def reinstall(evidence: Evidence) -> tuple[str, bool]:
 class Cause(Fact):
     """A known cause: any of ``words`` in the failure's text, one of ``signals``, or one of CUDA's ``codes``.
 
+    ``contained``: the hint in a container, where it is another one.
     ``folder``: the name of a folder that LD_LIBRARY_PATH should not lead to.
     ``library_path``: where LD_LIBRARY_PATH is set, that is where it comes from, and unsetting it is the mend.
     """
@@ -27,6 +28,7 @@ class Cause(Fact):
     words: tuple[str, ...] = ()
     signals: tuple[str, ...] = ()
     codes: tuple[int, ...] = ()
+    contained: str | None = None
     folder: str | None = None
     command: bool = False
     library_path: bool = False

@@ -16,26 +16,30 @@ CAUSES: dict[str, Cause] = {
     "fabricmanager": Cause(
         "CUDA answers 802: the NVSwitch fabric of this server is not up.",
         "sudo systemctl enable --now nvidia-fabricmanager",
+        contained="on the host, run: sudo systemctl enable --now nvidia-fabricmanager",
         words=("rror 802", "system not yet initialized"),
         codes=(802,),
         command=True,
     ),
     "cuda-803": Cause(
         "CUDA answers 803: libcuda and the kernel module are of different drivers.",
-        "restart the machine; in a container, remove the image's own libcuda",
+        "sudo reboot",
+        contained="remove the image's own libcuda, and start the container again with the host's",
         words=("rror 803", "unsupported display driver"),
         codes=(803,),
+        command=True,
     ),
     "cuda-compat": Cause(
         "CUDA answers 804: a compatibility libcuda is loaded that this GPU does not support.",
-        "take …/cuda/compat out of LD_LIBRARY_PATH, or delete /usr/local/cuda/compat in the image",
+        "remove the folder cuda/compat, or its line in /etc/ld.so.conf.d, then run: sudo ldconfig",
+        contained="delete /usr/local/cuda/compat in the image, run ldconfig there, and start the container again",
         words=("rror 804", "forward compatibility was attempted"),
         codes=(804,),
         folder="compat",
     ),
     "cuda-stub-library": Cause(
         "A stub libcuda, made for compiling only, is loaded in place of the driver's.",
-        "take …/lib64/stubs out of LD_LIBRARY_PATH",
+        "take the folder …/lib64/stubs out of /etc/ld.so.conf.d, then run: sudo ldconfig",
         words=("stub library",),
         codes=(34,),
         folder="stubs",
@@ -43,6 +47,7 @@ CAUSES: dict[str, Cause] = {
     "cuda-unknown-error": Cause(
         "CUDA answers 999, unknown error, although the driver answers; often after a suspended laptop woke up.",
         "sudo rmmod nvidia_uvm && sudo modprobe nvidia_uvm",
+        contained="on the host, run: sudo rmmod nvidia_uvm && sudo modprobe nvidia_uvm",
         words=("rror 999", "CUDA unknown error"),
         codes=(999,),
         command=True,
@@ -99,7 +104,8 @@ def _mend(evidence: Evidence, cause: Cause) -> tuple[str, bool]:
     entries = [entry for entry in found_or(evidence.machine.ld_library_path, "").split(":") if entry]
     kept = [entry for entry in entries if cause.folder not in entry.split("/")] if cause.folder else entries
     if len(kept) == len(entries):
-        return cause.hint, cause.command
+        inside = isinstance(evidence.machine.container, Found) and cause.contained is not None
+        return (cause.contained or "", False) if inside else (cause.hint, cause.command)
     if not kept:
         return "unset LD_LIBRARY_PATH", True
     from envtool.shell import shell_line
