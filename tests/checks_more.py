@@ -133,7 +133,7 @@ MORE: dict[str, tuple[dict, str, tuple[str, ...], dict]] = {
         at(CUDA, sources=uses("extension"), toolkit=("/usr/local/cuda", "13.2.0")),
     ),
     # where packages come from
-    "offline": (at(machine=laptop(), route=False, bare=True), "warn", ("no way",), at(route=False)),
+    "offline": (at(machine=laptop(), route=False, bare=True), "fail", ("no way",), at(route=False)),
     "proxy": (
         at(proxies=(Proxy("HTTPS_PROXY", "127.0.0.1", "7890", "silent"),)), "warn", ("127.0.0.1:7890",),
         at(proxies=(Proxy("HTTPS_PROXY", "proxy.uni.example", "3128", ""),)),

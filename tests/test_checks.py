@@ -465,8 +465,8 @@ def test_every_check_has_a_group_and_needs_what_exists():
     codes = [check.code for check in ALL]
     for place, check in enumerate(ALL):
         assert check.group in GROUPS
-        for need in check.needs:
-            assert codes.index(need) < place, f"{check.code} needs {need}, which is judged later"
+        for need in (*check.needs, *check.behind):
+            assert codes.index(need) < place, f"{check.code} waits for {need}, which is judged later"
 
 
 def test_a_check_that_crashes_hides_nothing():
@@ -501,7 +501,7 @@ def test_minor_version_compatibility_is_nvidias_promise():
 
 
 def test_wsl_counts_with_the_windows_driver():
-    machine = replace(server(driver="527.00"), wsl=Found(2))
+    machine = replace(server(driver="527.00", libcuda_path=Found("/usr/lib/wsl/lib/libcuda.so.1")), wsl=Found(2))
     env = environment(build("torch", "2.14.1+cu126", "cu126"))
     assert verdicts(machine, env)["driver-too-old-for-wheel"].status is Status.FAIL
 
@@ -583,7 +583,9 @@ def test_a_moved_environment_is_named():
 
 def test_only_what_is_an_environment_is_cleared():
     """A link to a Python that is gone lies in ~/bin, say: its folder's folder is no environment."""
-    link = BrokenEnvironment("/home/ana/bin/python", "python on PATH", "dangling", "a link to /opt/python, which is gone")
+    link = BrokenEnvironment(
+        "/home/ana/bin/python", "python on PATH", "dangling", "a link to /opt/python, which is gone"
+    )
     verdict = verdicts(env=link)["venv-broken"]
     assert verdict.status is Status.FAIL and not verdict.command and "venv" not in verdict.hint
     verdict = verdicts(env=replace(link, home="/opt/python/bin"))["venv-broken"]

@@ -19,24 +19,31 @@ from envtool.checks import (
 )  # fmt: skip
 from envtool.checks.check import COURSE, GROUPS, LOCK, Check, Evidence, Mender, is_blocked, run
 
-# What must be right first comes first: a Python that starts, a system that serves, a driver, then packages.
+# What must be right first comes first, and hides what follows from it (order.py): a Python that starts, a system that
+# serves, a driver, every GPU, the build of torch, CUDA, its companions. How a GPU is used just now comes last.
 ALL: tuple[Check, ...] = (
     *interpreter.CHECKS,
     *system.CHECKS,
     *indexes.CHECKS,
     *cluster.DRIVER_CHECKS,
     *driver.CHECKS,
+    *gpu.THERE_CHECKS,
+    *builds.DRIVER_CHECKS,
     *packages.CHECKS,
     *builds.CHECKS,
-    *pairs.CHECKS,
-    *claims.CHECKS,
+    *gpu.KERNEL_CHECKS,
     *gpu.CHECKS,
     *cluster.CHECKS,
     *cards.CHECKS,
     *imports.CHECKS,
     *cuda.CHECKS,
+    *pairs.CHECKS,
+    *claims.CHECKS,
+    *imports.COMPANION_CHECKS,
     *program.CHECKS,
     *workplace.CHECKS,
+    *gpu.STATE_CHECKS,
+    *cluster.STATE_CHECKS,
 )
 
 

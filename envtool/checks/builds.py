@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from envtool.checks.check import Check, Evidence
 from envtool.checks.cluster import wsl_lacks_the_gpu
+from envtool.checks.order import NO_GPU, NO_NVML, OTHER_PYTHON, PACKAGES
 from envtool.checks.words import label
 from envtool.environment import Build, Environment
-from envtool.machine import Absent, Found, found_or
+from envtool.machine import Absent, Found, Unknown, found_or
 from envtool.verdicts import Verdict, failed, passed, skipped, unknown, warned
 
 
@@ -132,13 +133,60 @@ def conda_build_uses_the_gpu(evidence: Evidence) -> Verdict:
     )
 
 
+def driver_runs_the_build(evidence: Evidence) -> Verdict:
+    """The CUDA family's minimum, not the toolkit's own driver: minor-version compatibility is NVIDIA's promise."""
+    torch, nvidia = evidence.torch, evidence.machine.nvidia
+    if torch is None or torch.cuda is None or torch.variant is None:
+        return skipped("no CUDA build of torch is installed")
+    os_name = "windows" if evidence.machine.os == "windows" or isinstance(evidence.machine.wsl, Found) else "linux"
+    floor = evidence.catalog.driver_floor(torch.variant, os_name)
+    if floor is None:
+        return unknown(f"the driver that {torch.variant} needs is not in the catalog")
+    match nvidia.driver:
+        case Absent(_):
+            return skipped("there is no NVIDIA driver")
+        case Unknown(reason):
+            return skipped("another check explains it") if nvidia.nvml_state != "ok" else unknown(reason)
+        case Found(driver):
+            return _driver_verdict(evidence, driver, floor)
+
+
+def _driver_verdict(evidence: Evidence, driver: str, floor: str) -> Verdict:
+    from packaging.version import InvalidVersion, Version
+
+    torch = evidence.torch
+    assert torch is not None
+    needed = f"torch {evidence.torch_version} ({torch.variant})"
+    try:
+        enough = Version(driver) >= Version(floor)
+    except InvalidVersion:
+        return unknown(f"the driver calls itself {driver!r}, which is not a version")
+    if enough:
+        return passed(f"driver {driver} >= {floor}")
+    mend = evidence.mender.reinstall()
+    return failed(
+        f"{needed} needs NVIDIA driver {floor} or newer; this machine has {driver}."
+        + (" Update the driver, or install a build for this one." if mend else ""),
+        hint=mend or f"update the NVIDIA driver to {floor} or newer",
+        command=mend is not None,
+        evidence={"needed": floor, "found": driver},
+    )
+
+
+DRIVER_CHECKS = (  # of the driver and the build together: asked when every GPU was seen to be there
+    Check(
+        "driver-too-old-for-wheel", "The driver can run the build", "Driver", driver_runs_the_build,
+        behind=(*OTHER_PYTHON, *NO_GPU, *NO_NVML, "driver-not-loaded", "nvml-error"),
+    ),
+)  # fmt: skip
 CHECKS = (
-    Check("xpu-or-rocm-wheel-elsewhere", "The build is for this vendor", "PyTorch", backend_suits_the_card),
-    Check("jetson-wheel", "A Jetson has NVIDIA's build", "PyTorch", jetson_has_its_own_build),
-    Check("conda-cpu-build", "conda chose a GPU build", "PyTorch", conda_build_uses_the_gpu),
+    Check("xpu-or-rocm-wheel-elsewhere", "The build is for this vendor", "PyTorch", backend_suits_the_card,
+          behind=PACKAGES),
+    Check("jetson-wheel", "A Jetson has NVIDIA's build", "PyTorch", jetson_has_its_own_build, behind=PACKAGES),
+    Check("conda-cpu-build", "conda chose a GPU build", "PyTorch", conda_build_uses_the_gpu, behind=PACKAGES),
     Check(
         "cpu-wheel-on-gpu-box", "A GPU has a GPU build", "PyTorch", gpu_has_a_gpu_build,
-        needs=("jetson-wheel", "conda-cpu-build"),
+        needs=("jetson-wheel", "conda-cpu-build"), behind=PACKAGES,
     ),
     Check("rocm-wheel-missing", "An AMD GPU has a ROCm build", "PyTorch", amd_has_a_rocm_build),
     Check("no-nvidia-gpu", "No CUDA build without a GPU", "PyTorch", laptop_has_no_cuda_build),

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 GROUPS = ("Python", "PyTorch", "Driver", "GPU", "System")
 COURSE = "Course"  # the group of the checks that an envtool.toml brings
 LOCK = "Lockfile"  # … and of those that `envtool check` brings
-BLOCKED = "waits for "  # how the message of a check begins whose need failed
+FAULTS = (Status.FAIL, Status.WARN, Status.UNKNOWN)
+BLOCKED = "not checked, because of "  # how the message of a check begins whose need failed
 
 
 class Mender(Protocol):
@@ -96,25 +97,42 @@ class Evidence(Fact):
         return self.imports.value if isinstance(self.imports, Found) else None
 
 
+def imports_torch(evidence: Evidence) -> bool:
+    """Was torch imported here? Then somebody built one for this machine, whatever the index has."""
+    stage = evidence.report.stage("torch") if evidence.report else None
+    return stage is not None and stage.outcome == "ok"
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Check(Fact):
-    """One named rule. Its code never changes meaning; ``group`` is the line of the screen that it belongs to."""
+    """One named rule. Its code never changes meaning; ``group`` is the line of the screen that it belongs to.
+
+    Where one of ``needs`` failed, the check is not asked. Where one of ``behind`` failed, it is, and a fault that it
+    finds is not told: it follows from that failure, or goes with it.
+    """
 
     code: str
     title: str
     group: str
     judge: Callable[[Evidence], Verdict]
     needs: tuple[str, ...] = ()
+    behind: tuple[str, ...] = ()
 
 
 def run(checks: Iterable[Check], evidence: Evidence) -> tuple[Verdict, ...]:
     """Every check's verdict, in order. A check whose need failed is skipped; one that crashes is unknown."""
     verdicts: dict[str, Verdict] = {}
-    out: set[str] = set()  # what failed, and what waits for it
+    failures: set[str] = set()
+    out: set[str] = set()  # these, and what waits for one of them
     for check in checks:
-        need = next((need for need in check.needs if need in out), None)
-        verdict = skipped(f"{BLOCKED}{need}") if need else _judged(check, evidence)
-        if need or verdict.status is Status.FAIL:
+        cause = next((need for need in check.needs if need in out), None)
+        verdict = skipped(f"{BLOCKED}{cause}") if cause else _judged(check, evidence)
+        if verdict.status in FAULTS:
+            cause = next((code for code in check.behind if code in failures), None)
+            verdict = skipped(f"{BLOCKED}{cause}") if cause else verdict
+        if verdict.status is Status.FAIL:
+            failures.add(check.code)
+        if cause or verdict.status is Status.FAIL:
             out.add(check.code)
         verdicts[check.code] = replace(verdict, code=check.code, title=check.title)
     return tuple(verdicts.values())

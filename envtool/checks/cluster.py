@@ -283,10 +283,12 @@ CHECKS = (
     Check("module-cuda-mismatch", "The cluster's modules don't change torch's libraries", "PyTorch",
           modules_leave_torch_alone),
     Check("foreign-cuda-libs", "cuDNN and cuBLAS are torch's own", "PyTorch", cuda_libraries_are_torchs_own),
-    Check("gpu-busy", "Nobody else computes on this GPU", "GPU", nobody_else_computes),
-    Check("persistence-off", "The driver stays awake between programs", "GPU", driver_stays_awake),
     Check("xpu-render-group", "You may use the Intel GPU", "GPU", intel_gpu_may_be_opened),
     Check("too-many-files", "The program may open enough files", "System", enough_files_may_be_open),
     Check("nccl-ib-memlock", "NCCL may lock memory for InfiniBand", "System", memory_may_be_locked),
     Check("gloo-ifname", "Processes meet on a real network interface", "System", interfaces_exist),
 )  # fmt: skip
+STATE_CHECKS = (
+    Check("gpu-busy", "Nobody else computes on this GPU", "GPU", nobody_else_computes),
+    Check("persistence-off", "The driver stays awake between programs", "GPU", driver_stays_awake),
+)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from envtool.checks.causes import Cause, known
 from envtool.checks.check import Check, Evidence
+from envtool.checks.order import NO_GPU, OTHER_MODULE
 from envtool.checks.stages import facts_of, how_it_ended, stage_or_verdict
 from envtool.environment import Stage
 from envtool.machine import NOT_ASKED, Absent, Found, Unknown, found_or
@@ -169,6 +170,8 @@ def gpu_computes(evidence: Evidence) -> Verdict:
     torch = stage_or_verdict(evidence, "torch")
     if isinstance(torch, Verdict):
         return torch
+    if torch.outcome != "ok":
+        return skipped("torch does not import")
     if stage is None:
         return _no_gpu_was_tried(evidence, torch)
     if stage.outcome == "ok":
@@ -203,7 +206,8 @@ NEEDS = (
     "wsl-lib-path", "nvml-library-hidden", "nvml-error", "cvd-empty", "cvd-invalid", "sm-not-in-wheel", "gpu-dropped",
     "compute-mode-prohibited", "mig-no-instances", "gpu-lost",
     "rocm-kfd-missing", "rocm-render-group", "rocm-gfx-unsupported", "xpu-render-group", "xpu-driver",
-    "wsl-linux-driver",
+    "wsl-linux-driver", *NO_GPU, *OTHER_MODULE, "driver-not-loaded", "container-lost-gpus", "gpu-reset-required",
+    "power-cable", "irq-issue", "gpu-error",
 )  # fmt: skip
 TITLES = (
     ("fabricmanager", "The NVSwitch fabric is up"),

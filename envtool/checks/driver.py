@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from envtool.checks.check import Check, Evidence
+from envtool.checks.order import NO_GPU, OTHER_MODULE
 from envtool.checks.os_packages import installer_of
 from envtool.machine import Absent, Found, Machine, Nvidia, Unknown, found_or
 from envtool.shell import quoted
@@ -352,64 +353,25 @@ def _uvm_verdict(evidence: Evidence, nodes: tuple[str, ...]) -> Verdict:
     )
 
 
-def driver_runs_the_build(evidence: Evidence) -> Verdict:
-    """The CUDA family's minimum, not the toolkit's own driver: minor-version compatibility is NVIDIA's promise."""
-    torch, nvidia = evidence.torch, evidence.machine.nvidia
-    if torch is None or torch.cuda is None or torch.variant is None:
-        return skipped("no CUDA build of torch is installed")
-    os_name = "windows" if evidence.machine.os == "windows" or _is_wsl(evidence.machine) else "linux"
-    floor = evidence.catalog.driver_floor(torch.variant, os_name)
-    if floor is None:
-        return unknown(f"the driver that {torch.variant} needs is not in the catalog")
-    match nvidia.driver:
-        case Absent(_):
-            return skipped("there is no NVIDIA driver")
-        case Unknown(reason):
-            return skipped("another check explains it") if nvidia.nvml_state != "ok" else unknown(reason)
-        case Found(driver):
-            return _driver_verdict(evidence, driver, floor)
-
-
-def _driver_verdict(evidence: Evidence, driver: str, floor: str) -> Verdict:
-    from packaging.version import InvalidVersion, Version
-
-    torch = evidence.torch
-    assert torch is not None
-    needed = f"torch {evidence.torch_version} ({torch.variant})"
-    try:
-        enough = Version(driver) >= Version(floor)
-    except InvalidVersion:
-        return unknown(f"the driver calls itself {driver!r}, which is not a version")
-    if enough:
-        return passed(f"driver {driver} >= {floor}")
-    mend = evidence.mender.reinstall()
-    return failed(
-        f"{needed} needs NVIDIA driver {floor} or newer; this machine has {driver}."
-        + (" Update the driver, or install a build for this one." if mend else ""),
-        hint=mend or f"update the NVIDIA driver to {floor} or newer",
-        command=mend is not None,
-        evidence={"needed": floor, "found": driver},
-    )
-
-
 CHECKS = (
     Check("container-without-gpus", "The container was given the host's GPUs", "Driver", container_has_gpus),
     Check("container-lost-gpus", "The container still has its GPUs", "Driver", container_kept_gpus),
     Check("wsl-lib-path", "WSL finds the Windows driver", "Driver", wsl_library_path),
     Check("nouveau-loaded", "nouveau leaves the card alone", "Driver", nouveau_is_off),
     Check("nova-core-loaded", "nova_core leaves the card alone", "Driver", nova_is_off),
-    Check("driver-missing", "The NVIDIA card has a driver", "Driver", a_driver_is_installed),
+    Check("driver-missing", "The NVIDIA card has a driver", "Driver", a_driver_is_installed,
+          behind=(*NO_GPU, *OTHER_MODULE)),
     Check("driver-library-mismatch", "Driver library and kernel module agree", "Driver", library_matches_module,
-          needs=("wsl-linux-driver",)),
-    Check("dev-nvidia-permission", "You may open the NVIDIA devices", "Driver", devices_may_be_opened),
+          needs=("wsl-linux-driver",), behind=NO_GPU),
+    Check("dev-nvidia-permission", "You may open the NVIDIA devices", "Driver", devices_may_be_opened, behind=NO_GPU),
     Check(
         "driver-not-loaded", "The NVIDIA kernel module is loaded", "Driver", driver_is_loaded,
-        needs=("container-without-gpus", "dev-nvidia-permission"),
+        needs=("container-without-gpus", "dev-nvidia-permission"), behind=(*NO_GPU, *OTHER_MODULE),
     ),
-    Check("driver-ancient", "The driver is not from another age", "Driver", driver_is_not_ancient),
-    Check("nvml-error", "NVML answers", "Driver", nvml_answers, needs=("wsl-linux-driver",)),
-    Check("driver-no-devices", "The driver finds a GPU", "Driver", devices_were_found),
-    Check("nvml-library-hidden", "The driver's library is in reach", "Driver", library_in_reach),
-    Check("uvm-missing", "The unified-memory device exists", "Driver", uvm_is_loaded),
-    Check("driver-too-old-for-wheel", "The driver can run the build", "Driver", driver_runs_the_build),
+    Check("driver-ancient", "The driver is not from another age", "Driver", driver_is_not_ancient, behind=NO_GPU),
+    Check("nvml-error", "NVML answers", "Driver", nvml_answers, needs=("wsl-linux-driver",),
+          behind=(*NO_GPU, *OTHER_MODULE)),
+    Check("driver-no-devices", "The driver finds a GPU", "Driver", devices_were_found, behind=NO_GPU),
+    Check("nvml-library-hidden", "The driver's library is in reach", "Driver", library_in_reach, behind=NO_GPU),
+    Check("uvm-missing", "The unified-memory device exists", "Driver", uvm_is_loaded, behind=NO_GPU),
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from envtool.catalog import Kernels, runs_on
 from envtool.checks.check import Check, Evidence
+from envtool.checks.order import PACKAGES
 from envtool.machine import Absent, Found, Gpu, Unknown, found_or
 from envtool.verdicts import Verdict, failed, passed, skipped, unknown, warned
 
@@ -372,19 +373,26 @@ def kernel_log_is_quiet(evidence: Evidence) -> Verdict:
     return passed("no Xid seen") if evidence.gpus else skipped("no NVIDIA GPU")
 
 
-CHECKS = (
+OTHER_CAUSES = (*PACKAGES, "driver-too-old-for-wheel")  # one answer is right for both
+THERE_CHECKS = (
     Check("gpu-lost", "No GPU fell off the bus", "GPU", every_gpu_is_there),
     Check("gpu-reset-required", "No GPU waits for a reset", "GPU", no_gpu_waits_for_a_reset),
     Check("power-cable", "Every GPU has power", "GPU", every_gpu_has_power),
     Check("irq-issue", "Interrupts arrive", "GPU", interrupts_arrive),
     Check("gpu-error", "Every GPU answers", "GPU", other_gpu_errors),
+)
+KERNEL_CHECKS = (
+    Check("sm-not-in-wheel", "The build is new enough for the GPU", "GPU", build_is_new_enough, behind=OTHER_CAUSES),
+    Check("gpu-dropped", "The build still serves the GPU", "GPU", build_still_serves, behind=OTHER_CAUSES),
+)
+CHECKS = (
     Check("cvd-empty", "CUDA_VISIBLE_DEVICES hides nothing by accident", "GPU", something_is_visible),
     Check("cvd-invalid", "CUDA_VISIBLE_DEVICES names GPUs that exist", "GPU", every_named_gpu_exists),
     Check("compute-mode-prohibited", "Compute is allowed", "GPU", compute_is_allowed),
     Check("compute-mode-exclusive", "The GPU is not held by one process", "GPU", nobody_holds_it_alone),
     Check("mig-no-instances", "MIG has instances", "GPU", mig_has_instances),
-    Check("sm-not-in-wheel", "The build is new enough for the GPU", "GPU", build_is_new_enough),
-    Check("gpu-dropped", "The build still serves the GPU", "GPU", build_still_serves),
+)
+STATE_CHECKS = (
     Check("ecc-row-remap-pending", "GPU memory rows are sound", "GPU", memory_rows_are_sound),
     Check("ecc-retirement-pending", "No memory page waits for retirement", "GPU", no_page_waits),
     Check("xid-recent", "The kernel log shows no GPU error", "GPU", kernel_log_is_quiet),

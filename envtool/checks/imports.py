@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from envtool.checks.causes import CAUSES, known, reinstall
 from envtool.checks.check import Check, Evidence
+from envtool.checks.order import OTHER_FILES, PACKAGES
 from envtool.checks.stages import facts_of, how_it_ended, stage_or_verdict
 from envtool.verdicts import Verdict, failed, passed, skipped, warned
 
@@ -140,9 +141,22 @@ def _numpy_again(evidence: Evidence) -> tuple[str, bool] | None:
     return evidence.mender.install("--force-reinstall", "--no-deps", f"numpy=={numpy.version}"), True
 
 
+BEHIND = (*PACKAGES, *OTHER_FILES)
 CHECKS = (
+    Check("import-not-tried", "Python comes as far as the imports", "PyTorch", import_could_be_tried,
+          needs=("python-plain-start", "stdlib-shadow", "file-named-torch", "folder-named-torch"), behind=BEHIND),
+    Check(
+        "torch-import", "`import torch` works", "PyTorch", torch_imports,
+        needs=(
+            "import-not-tried", "stdlib-shadow", "file-named-torch", "folder-named-torch", "two-torch-installs",
+            "no-deps-install",
+        ),
+        behind=BEHIND,
+    ),
+)  # fmt: skip
+COMPANION_CHECKS = (
     *(
-        Check(code, title, "PyTorch", _import_cause(code), needs=("stdlib-shadow", "file-named-torch"))
+        Check(code, title, "PyTorch", _import_cause(code), needs=("stdlib-shadow", "file-named-torch"), behind=BEHIND)
         for code, title in (
             ("noexec-mount", "Libraries may be loaded from this disk"),
             ("cpu-too-old", "The processor has what torch needs"),
@@ -157,15 +171,6 @@ CHECKS = (
             ("app-control", "Windows lets torch's libraries in"),
             ("memory-kill", "There is memory enough to import"),
         )
-    ),
-    Check("import-not-tried", "Python comes as far as the imports", "PyTorch", import_could_be_tried,
-          needs=("python-plain-start", "stdlib-shadow", "file-named-torch", "folder-named-torch")),
-    Check(
-        "torch-import", "`import torch` works", "PyTorch", torch_imports,
-        needs=(
-            "import-not-tried", "stdlib-shadow", "file-named-torch", "folder-named-torch", "two-torch-installs",
-            "no-deps-install",
-        ),
     ),
     Check(
         "torchvision-import", "`import torchvision` works", "PyTorch", torchvision_imports,

@@ -6,13 +6,14 @@ No network is used: what is judged is what is written down, and what the machine
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from envtool.checks.check import Check, Evidence
 from envtool.checks.workplace import UNSEEN, unset
 from envtool.environment import Setting
 from envtool.machine import Found, found_or
 from envtool.shell import chained
-from envtool.verdicts import Verdict, passed, skipped, warned
+from envtool.verdicts import Verdict, failed, passed, skipped, warned
 from envtool.versions import numbers_or_none
 
 OFF = ("PIP_NO_INDEX", "UV_OFFLINE", "UV_NO_INDEX")
@@ -34,24 +35,29 @@ def there_is_a_network(evidence: Evidence) -> Verdict:
         return skipped("packages come from this machine")
     off = next((name for name in OFF if place.variable(name)), None)
     if off:
-        return warned(
+        return failed(
             f"{off} is set: nothing can be installed from an index in this terminal.",
             hint=unset(evidence, off),
             command=True,
         )
     written = next((s.where for s in place.settings if s.key == "no-index" and s.value.lower() in YES), None)
     if written:
-        return warned(
+        return failed(
             f"{written} has no-index: nothing can be installed from an index.",
             hint=f"take the line with no-index out of {written}, or name a folder of packages with --find-links",
         )
     if place.route is False:
-        return warned(
+        return failed(
             "This machine has no way to the network, and PyTorch must be installed.",
             hint="install on a machine that has one, such as the cluster's login node; or take the packages along: "
             "envtool install --download DIR there",
         )
     return skipped("there is a way out" if place.route else "whether there is a network is not known")
+
+
+def _in_the_way(evidence: Evidence) -> Callable[..., Verdict]:
+    """What stands between this machine and the index is a failure where torch must come from there."""
+    return failed if evidence.torch is None and evidence.env is not None else warned
 
 
 def proxy_is_there(evidence: Evidence) -> Verdict:
@@ -69,7 +75,7 @@ def proxy_is_there(evidence: Evidence) -> Verdict:
         if first.wrong == "silent"
         else "is no address of a proxy"
     )
-    return warned(
+    return _in_the_way(evidence)(
         f"{first.variable} {why}: every download from this terminal fails.",
         hint=unset(evidence, *names),
         command=True,
@@ -84,7 +90,8 @@ def certificates_are_trusted(evidence: Evidence) -> Verdict:
     if place.missing:
         name, path = place.missing[0]
         variable = "/" not in name and "\\" not in name
-        return warned(
+        say = warned if name == "SSL_CERT_FILE" else _in_the_way(evidence)  # which pip does not always look at
+        return say(
             f"{name} names {path} for certificates, and there is no such file: secure connections fail.",
             hint=unset(evidence, name) if variable else f"take the line with cert out of {name}",
             command=variable,

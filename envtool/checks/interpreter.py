@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from envtool.checks.check import Check, Evidence
+from envtool.checks.check import Check, Evidence, imports_torch
 from envtool.checks.os_packages import of_debian
 from envtool.checks.workplace import unset
 from envtool.environment import BrokenEnvironment, Environment, Leak, Shadow
@@ -124,6 +124,8 @@ def python_is_64_bit(evidence: Evidence) -> Verdict:
     env = _env(evidence)
     if env is None:
         return skipped("Python does not start")
+    if env.bits == 32 and imports_torch(evidence):
+        return passed("32-bit, with a torch that was built for it")
     if env.bits == 32:
         return failed(
             f"This Python {env.version} is a 32-bit program; PyTorch exists for 64-bit Python only.",
@@ -397,12 +399,12 @@ CHECKS = (
         needs=("venv-broken",),
     ),
     Check("python-plain-start", "Python starts in this folder and shell", "Python", plain_start_works),
-    Check("python-32bit", "Python is a 64-bit program", "Python", python_is_64_bit),
     Check("file-named-torch", "No file takes torch's name", "Python", no_file_is_named_torch),
     Check("folder-named-torch", "No folder takes torch's name", "Python", no_folder_is_named_torch),
     Check("stdlib-shadow", "No file takes the name of a standard module", "Python", standard_library_is_reached),
     Check("pythonpath-leak", "PYTHONPATH brings no other packages", "Python", pythonpath_brings_nothing),
     Check("user-site-leak", "No package comes from the user directory", "Python", user_site_brings_nothing),
+    Check("python-32bit", "Python is a 64-bit program", "Python", python_is_64_bit),
     Check("python-too-new", "PyTorch knows this Python", "Python", python_is_not_too_new),
     Check("python-too-old", "PyTorch still serves this Python", "Python", python_is_not_too_old),
     Check("pep668", "pip may install here", "Python", pip_may_write_here),

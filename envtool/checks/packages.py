@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from envtool.checks.check import Check, Evidence
+from envtool.checks.order import NO_WAY_IN, PACKAGES
 from envtool.checks.words import label
 from envtool.environment import Environment
 from envtool.machine import Machine
@@ -221,14 +222,17 @@ def _required(requires: tuple[str, ...], evidence: Evidence) -> list[str]:
 
 
 CHECKS = (
-    Check("pip-install-pytorch", "The package is torch, not pytorch", "PyTorch", pytorch_is_not_torch),
+    Check("pip-install-pytorch", "The package is torch, not pytorch", "PyTorch", pytorch_is_not_torch, behind=PACKAGES),
     Check("torch-not-installed", "PyTorch is installed", "PyTorch", torch_is_installed,
-        needs=("musl", "venv-broken", "venv-not-active")),
-    Check("conda-plus-pip", "conda and pip don't mix", "PyTorch", conda_and_pip_do_not_mix),
+        needs=("musl", "venv-broken", "venv-not-active"), behind=(*PACKAGES, *NO_WAY_IN)),
+    Check("conda-plus-pip", "conda and pip don't mix", "PyTorch", conda_and_pip_do_not_mix, behind=PACKAGES),
     Check(
-        "two-torch-installs", "PyTorch is installed once", "PyTorch", torch_is_there_once, needs=("conda-plus-pip",),
+        "two-torch-installs", "PyTorch is installed once", "PyTorch", torch_is_there_once,
+        needs=("conda-plus-pip",), behind=(*PACKAGES, "pythonpath-leak"),
     ),
     Check("tilde-leftovers", "Nothing is half-removed", "PyTorch", nothing_is_half_removed),
-    Check("cu11-cu12-mix", "CUDA libraries are of one family", "PyTorch", cuda_libraries_are_of_one_family),
-    Check("no-deps-install", "torch has the packages it requires", "PyTorch", cuda_libraries_are_there),
+    Check("cu11-cu12-mix", "CUDA libraries are of one family", "PyTorch", cuda_libraries_are_of_one_family,
+          behind=PACKAGES),
+    Check("no-deps-install", "torch has the packages it requires", "PyTorch", cuda_libraries_are_there,
+          behind=PACKAGES),
 )  # fmt: skip

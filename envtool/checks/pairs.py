@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from envtool.catalog.companions import Fit, fits
 from envtool.checks.check import Check, Evidence
+from envtool.checks.order import OTHER_BUILD, OTHER_FILES, PACKAGES
 from envtool.checks.words import label
 from envtool.environment import Build, Environment
 from envtool.verdicts import Verdict, failed, passed, skipped, unknown, warned
@@ -131,10 +132,12 @@ def numpy_suits_torch(evidence: Evidence) -> Verdict:
     )
 
 
+BEHIND = (*PACKAGES, *OTHER_FILES, "conda-plus-pip", "two-torch-installs", *OTHER_BUILD)
 CHECKS = (
-    Check("torchvision-mismatch", "torchvision belongs to torch", "PyTorch", torchvision_belongs),
-    Check("torchaudio-mismatch", "torchaudio belongs to torch", "PyTorch", torchaudio_belongs),
-    Check("torchaudio-cuda-mismatch", "torchaudio has torch's CUDA", "PyTorch", torchaudio_has_the_same_cuda),
-    Check("numpy2-old-torch", "NumPy suits torch", "PyTorch", numpy_suits_torch),
-    Check("torchtext-dead", "torchtext is not left over", "PyTorch", torchtext_is_gone),
+    Check("torchvision-mismatch", "torchvision belongs to torch", "PyTorch", torchvision_belongs, behind=BEHIND),
+    Check("torchaudio-mismatch", "torchaudio belongs to torch", "PyTorch", torchaudio_belongs, behind=BEHIND),
+    Check("torchaudio-cuda-mismatch", "torchaudio has torch's CUDA", "PyTorch", torchaudio_has_the_same_cuda,
+          behind=BEHIND),
+    Check("numpy2-old-torch", "NumPy suits torch", "PyTorch", numpy_suits_torch, behind=BEHIND),
+    Check("torchtext-dead", "torchtext is not left over", "PyTorch", torchtext_is_gone, behind=BEHIND),
 )  # fmt: skip

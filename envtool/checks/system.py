@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from envtool.checks.check import Check, Evidence
+from envtool.checks.check import Check, Evidence, imports_torch
 from envtool.machine import Absent, Found, Libc, Storage, Unknown, found_or
 from envtool.verdicts import Json, Verdict, failed, passed, skipped, unknown, warned
 
@@ -20,6 +20,8 @@ def libc_is_glibc(evidence: Evidence) -> Verdict:
         case Unknown(reason):
             return unknown(f"the C library could not be told: {reason}")
         case Found(libc):
+            if libc.name == "musl" and imports_torch(evidence):
+                return passed(f"musl {libc.version}, with a torch that was built for it")
             if libc.name == "musl":
                 return failed(
                     f"This system uses musl {libc.version}; every wheel of torch needs glibc.",
@@ -151,7 +153,9 @@ def _tight(evidence: Evidence, place: Storage, needed: int, free: str) -> Verdic
     if place.purpose == "packages":
         line = _empties_the_cache(evidence)
         told: dict[str, Json] = {"free_bytes": place.free_bytes}
-        return warned(message, hint=line or "delete what you don't need any more", command=bool(line), evidence=told)
+        none_fits = evidence.torch is None and place.free_bytes < needed // 4  # whichever build is taken
+        say = failed if none_fits else warned
+        return say(message, hint=line or "delete what you don't need any more", command=bool(line), evidence=told)
     if evidence.machine.os == "windows":
         return warned(message, hint="set TEMP and TMP to a folder on a larger disk before installing")
     return warned(message, hint="before installing: export TMPDIR=/scratch/$USER, or another folder on a larger disk")

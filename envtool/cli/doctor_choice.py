@@ -68,7 +68,7 @@ def with_needs(codes: Iterable[str], checks: Iterable[Check]) -> set[str]:
         code = waiting.pop()
         if code not in wanted:
             wanted.add(code)
-            waiting += by_code[code].needs
+            waiting += (*by_code[code].needs, *by_code[code].behind)
     return wanted
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 GIB = 1 << 30
 TRIO = ("torch", "torchvision", "torchaudio")
+NOT_LOOKED_AT = "not looked at"
 
 
 def python_line(environment: Environment | BrokenEnvironment) -> str:
@@ -40,7 +41,7 @@ def build_words(build: Build) -> str:
 def torch_line(environment: Environment | BrokenEnvironment, imports: Reading[ImportReport]) -> str:
     """The trio with versions and builds, and how long the import took."""
     if isinstance(environment, BrokenEnvironment):
-        return "not looked at"
+        return NOT_LOOKED_AT
     parts = []
     for package in TRIO:
         build = environment.build(package)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from textwrap import wrap
 
 from envtool.checks import ALL, COURSE, GROUPS, Check, is_blocked, of_course
+from envtool.checks.check import BLOCKED
 from envtool.diagnosis import Diagnosis
 from envtool.environment import BrokenEnvironment
 from envtool.fact import Fact, dataclass
@@ -103,11 +104,25 @@ def group_lines(diagnosis: Diagnosis) -> dict[str, str]:
         lines[COURSE] = facts.course_line(diagnosis.course)
     if diagnosis.smoke is not None:
         lines[SMOKE] = facts.smoke_line(diagnosis.smoke)
+    for group, line in list(lines.items()):
+        cause = _hidden_by(diagnosis, group)
+        if cause:
+            lines[group] = cause if line == facts.NOT_LOOKED_AT else f"{line}; {cause}"
     if diagnosis.partial:
         codes = {verdict.code for verdict in diagnosis.verdicts}
         looked_at = {check.group for check in checks_of(diagnosis) if check.code in codes} | {SMOKE}
         return {group: line for group, line in lines.items() if group in looked_at}
     return lines
+
+
+def _hidden_by(diagnosis: Diagnosis, group: str) -> str | None:
+    """ "not checked, because of …" where a failure elsewhere is why a group could not be looked at."""
+    if group_status(diagnosis, group) is not None:
+        return None
+    codes = {check.code for check in checks_of(diagnosis) if check.group == group}
+    failures = [v.code for v in diagnosis.verdicts if v.status is Status.FAIL]
+    said = (v.message for v in diagnosis.verdicts if v.code in codes and is_blocked(v))
+    return next((words for words in said if words.removeprefix(BLOCKED) in failures), None)
 
 
 def checks_of(diagnosis: Diagnosis) -> tuple[Check, ...]:
@@ -124,7 +139,7 @@ def group_status(diagnosis: Diagnosis, group: str) -> Status | None:
     groups = {check.code: check.group for check in checks_of(diagnosis)}
     verdicts = [v for v in diagnosis.verdicts if groups.get(v.code) == group]
     worst = next((status for status in SEVERITY if any(v.status is status for v in verdicts)), Status.PASS)
-    if group == "GPU" and worst is Status.SKIP and diagnosis.machine.nvidia.status == "absent":
+    if group in ("Driver", "GPU") and worst is Status.SKIP and diagnosis.machine.nvidia.status == "absent":
         return worst
     if worst in (Status.PASS, Status.SKIP) and any(is_blocked(v) for v in verdicts):
         return None
