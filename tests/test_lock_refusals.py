@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -113,6 +114,31 @@ def test_the_python_that_has_what_is_lacking_is_told(tmp_path: Path) -> None:
         ("linux-64", "the channel has no torchvision for Python 3.13 on linux-64")
     ]
     assert found[0][2].endswith(", or take Python 3.12")
+
+
+def test_a_python_that_the_spec_does_not_allow_is_told_where_it_would_help(tmp_path: Path) -> None:
+    write_channel(tmp_path, [r for r in records() if r["name"] != "torchvision" or "py313" not in str(r["build"])])
+    ((_, message, hint),) = refused(tmp_path, replace(ONE, python="==3.13.*", packages=()))
+    assert message == "the channel has no torchvision for Python 3.13 on linux-64"
+    assert hint.endswith(", or take Python 3.12")
+
+
+def test_a_version_of_torch_that_is_to_blame_is_named_with_one_that_is_there(channel: Path) -> None:
+    ((_, _, hint),) = refused(channel, replace(ONE, torch=("torch==2.6.0", "torchvision"), packages=()))
+    assert re.match(r"take torch [0-9.]+ in place of torch==2\.6\.0, or ", hint)
+
+
+def test_a_day_before_everything_is_named(channel: Path) -> None:
+    ((_, _, hint),) = refused(channel, replace(ONE, packages=(), exclude_newer="2000-01-01"))
+    assert hint.startswith("take a later day for --exclude-newer, or ")
+
+
+def test_what_the_spec_does_not_say_is_not_blamed(tmp_path: Path) -> None:
+    """conda-forge has PyTorch for aarch64 built with CUDA 12.0, and no cuda-version 12.0 there any more."""
+    write_channel(tmp_path, [one for one in records() if one["name"] != "cuda-version"])
+    ((_, message, hint),) = refused(tmp_path, replace(ONE, variants=("cuda",), packages=("numpy==5",)))
+    assert message == "the channel has no 'numpy 5' for linux-64"
+    assert "cuda-version" not in hint
 
 
 def test_a_channel_that_lacks_what_pytorch_needs_says_so(tmp_path: Path) -> None:

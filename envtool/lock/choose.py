@@ -222,9 +222,22 @@ class _Chooser:
         if isinstance(found, Choice):
             return found
         refused = self._refused(target, found) if found is not None else self._not_there(target, python)
-        others = (p for p in self.pythons() if p != python and isinstance(self._search(target, p, torch), Choice))
-        other = next(others, None)
-        return replace(refused, hint=f"{refused.hint}, or take Python {other}") if other else refused
+        hints = [refused.hint]
+        if torch is None and (looser := self._without_limits(target, python)):
+            hints.insert(0, looser)
+        pythons = dict.fromkeys((*self.pythons(), *(PYTHONS if torch is None else ())))  # the spec's own come first
+        others = (p for p in pythons if p != python and isinstance(self._search(target, p, torch), Choice))
+        hints += [f"take Python {other}" for other in [next(others, None)] if other]
+        return replace(refused, hint=", or ".join(hints))
+
+    def _without_limits(self, target: Target, python: str) -> str | None:
+        """What to ask for in place of versions of the spec that are to blame; None where they are not."""
+        limited = [text for text in self._request.torch if re.search(r"[<>=!~]", text)]
+        bare = tuple(re.split(r"[\s<>=!~\[]", text, maxsplit=1)[0] for text in self._request.torch)
+        if not limited:
+            return None
+        found = _Chooser(replace(self._request, torch=bare), self._catalog, self._offers)._search(target, python, None)
+        return f"take torch {found.torch} in place of {', '.join(limited)}" if isinstance(found, Choice) else None
 
     def _search(self, target: Target, python: str, torch: str | None) -> Choice | NoPlan | None:
         """The choice; the catalog's refusal; None where the catalog would take something that the channel lacks."""
@@ -275,6 +288,8 @@ class _Chooser:
         hint = f"leave {target.subdir} out of platforms, or name a channel that has them"
         if absent and FAMILY[0] not in absent:
             hint = f"take {' and '.join(absent)} out of torch in the spec, or {target.subdir} out of platforms"
+        if self._request.exclude_newer:
+            hint = f"take a later day for --exclude-newer, or {hint}"
         return Refused(target, message, hint)
 
 

@@ -16,6 +16,7 @@ from envtool.lock.verify import spec_name
 from envtool.spec import allows
 
 _MISSING = re.compile(r"No candidates were found for (.+?)\.?(?:\n|$)")
+_OURS = {*FAMILY, "python", "cuda-version", "arm-variant"}  # no lines of the spec
 _LINES = 12  # of the solver's own explanation
 
 
@@ -26,7 +27,7 @@ async def explain(
     answer = await engine.solve(job(specs))
     assert isinstance(answer, Unsolvable)
     details = tuple(line.rstrip() for line in answer.reason.splitlines())[:_LINES]
-    own = [spec for spec in specs if spec_name(spec) not in FAMILY and not spec.startswith("python ")]
+    own = [spec for spec in specs if spec_name(spec) not in _OURS]
     unknown = await _unknown(engine, choice, own)
     if unknown is not None:
         return Refused(choice.target, *unknown, details)
@@ -91,7 +92,7 @@ def _said(choice: Choice, specs: tuple[str, ...], blamed: list[str], python: str
     take = f"take Python {python}" if python else ""
     if not blamed:
         message = f"no one line of the spec is to blame: nothing fits beside {torch} on {subdir}"
-        if len(specs) == sum(spec_name(spec) in (*FAMILY, "python", "cuda-version") for spec in specs):
+        if len(specs) == sum(spec_name(spec) in _OURS for spec in specs):
             message = f"the channel lacks something that {torch} needs on {subdir}"
         return message, take or f"ask for an older torch, or take {subdir} out of platforms"
     if len(blamed) == 1:

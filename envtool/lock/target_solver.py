@@ -160,7 +160,9 @@ class TargetSolver:
                 return self._checked(other, _as_found(loose, found), found)
         from envtool.lock.reasons import explain
 
-        return await explain(self._engine, self._task.request, choice, lambda lines: self._job(choice, lines), specs)
+        alone = await self._engine.solve(self._job(choice, choice.exact()))
+        asked = loose if isinstance(alone, Unsolvable) else specs  # then the exact builds are not the spec's fault
+        return await explain(self._engine, self._task.request, choice, lambda lines: self._job(choice, lines), asked)
 
     # ── one question ──────────────────────────────────────────────────────────────────────────────
 
