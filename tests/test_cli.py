@@ -101,7 +101,7 @@ def test_the_doctor_document_holds_what_is_promised():
     assert document["machine"]["schema"] == "envtool.machine/1"
     assert {"prefix", "manager", "packages"} <= set(document["environment"])
     for verdict in document["verdicts"]:
-        of_problems = {"who", "not"} if verdict["status"] in ("fail", "warn", "unknown") else set()
+        of_problems = {"command", "who", "not"} if verdict["status"] in ("fail", "warn", "unknown") else set()
         assert set(verdict) == {"code", "title", "status", "message", "hint", "evidence", "url"} | of_problems
         assert verdict["url"].endswith(f"#{verdict['code']}")
     assert any(v["status"] == "fail" for v in document["verdicts"]) == (document["status"] == "fail")

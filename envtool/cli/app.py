@@ -164,9 +164,9 @@ def _typed(text: str) -> str:
     program = os.environ.get("ENVTOOL_PROGRAM")
     if not program:
         return text
-    import re
+    from envtool.cli.own_name import typed
 
-    return re.sub(rf"\benvtool (?=--|(?:{'|'.join(COMMANDS)})\b)", lambda _: f"{program} ", text)
+    return typed(text, program)
 
 
 def _complain(

@@ -171,7 +171,11 @@ def _show(report: CheckReport, *, everything: bool, as_json: bool) -> None:
 
         sys.stdout.write(dumps(to_json(report)))
     else:
+        from dataclasses import replace
+
+        from envtool.cli.own_name import shown
         from envtool.cli.terminal import style
         from envtool.report.check import render
 
+        report = replace(report, diagnosis=shown(report.diagnosis))
         sys.stdout.write(render(report, style(), everything=everything))

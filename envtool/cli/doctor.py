@@ -221,10 +221,11 @@ def _print(diagnosis: Diagnosis, asked: Asked, host: Host) -> None:
             document = redacted(document, redactor(host, diagnosis))
         sys.stdout.write(dumps(document))
     else:
+        from envtool.cli.own_name import shown
         from envtool.cli.terminal import style
         from envtool.report.text import render
 
-        sys.stdout.write(render(diagnosis, style(), everything=asked.everything or bool(asked.only)))
+        sys.stdout.write(render(shown(diagnosis), style(), everything=asked.everything or bool(asked.only)))
 
 
 def _smoked(diagnosis: Diagnosis) -> Diagnosis:

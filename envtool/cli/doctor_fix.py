@@ -37,7 +37,9 @@ def fixed(diagnosis: Diagnosis, diagnose: Callable[[], Diagnosis]) -> Diagnosis:
         if isinstance(found, Refused):
             _say(f"\n{verdict.code}: not run for you, because {found.reason}.")
             if verdict.hint:
-                _say(f"  {verdict.hint}")
+                from envtool.cli.own_name import typed
+
+                _say(f"  {typed(verdict.hint)}")
             continue
         if not _agreed(found):
             continue

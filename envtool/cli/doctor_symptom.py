@@ -76,12 +76,16 @@ def run(
 
 
 def _write(answer: Answer, symptom: str, *, everything: bool) -> None:
+    from envtool.cli.own_name import shown, typed
     from envtool.cli.terminal import style
 
     if answer.judged:
         from envtool.report.symptom import render
 
-        sys.stdout.write(render(answer, style()))
+        said = shown(answer.diagnosis)
+        by_code = {verdict.code: verdict for verdict in said.verdicts}
+        judged = tuple(replace(one, verdict=by_code[one.verdict.code]) if one.verdict else one for one in answer.judged)
+        sys.stdout.write(typed(render(replace(answer, diagnosis=said, judged=judged), style())))
         return
     from envtool.report.text import render as render_all
 
@@ -90,8 +94,8 @@ def _write(answer: Answer, symptom: str, *, everything: bool) -> None:
         import os
 
         if os.path.isfile(symptom):
-            click.echo(f"To look into the file: envtool doctor --symptom @{symptom}", err=True)
-    sys.stdout.write(render_all(answer.diagnosis, style(), everything=everything))
+            click.echo(typed(f"To look into the file: envtool doctor --symptom @{symptom}"), err=True)
+    sys.stdout.write(render_all(shown(answer.diagnosis), style(), everything=everything))
 
 
 def _answer(

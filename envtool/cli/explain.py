@@ -63,7 +63,9 @@ def command(code: str | None, as_json: bool) -> int:
         text = render_own(failure)
     else:
         text = render(check, page(code), render_more(failure) if failure else "")
-    sys.stdout.write(style().safe(text))
+    from envtool.cli.own_name import typed
+
+    sys.stdout.write(typed(style().safe(text)))
     return 0
 
 

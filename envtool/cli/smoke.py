@@ -136,10 +136,11 @@ def show(report: SmokeReport, *, as_json: bool, everything: bool) -> None:
 
         sys.stdout.write(dumps(smoke_to_json(report)))
         return
+    from envtool.cli.own_name import smoke_shown
     from envtool.cli.terminal import style
     from envtool.report.smoke import render
 
-    sys.stdout.write(render(report, style(), everything=everything))
+    sys.stdout.write(render(smoke_shown(report), style(), everything=everything))
 
 
 def list_tests(*, as_json: bool) -> int:

@@ -30,7 +30,22 @@ def program() -> str:
     called = sys.argv[0] if sys.argv else ""
     if os.path.basename(called) in ("envtool", "envtool.exe"):
         return called if " " not in called else f'"{called}"'
-    return "python -m envtool" if called.endswith("__main__.py") else "envtool"
+    module = os.path.join("envtool", "__main__.py")
+    return f"{_python()} -m envtool" if called.endswith(module) else "envtool"
+
+
+def _python() -> str:
+    """The Python that runs this: by the name under which the shell finds that very one, else by its path."""
+    for name in ("python", "python3") if os.name != "nt" else ("python.exe",):
+        for folder in os.environ.get("PATH", "").split(os.pathsep):
+            path = os.path.join(folder, name)
+            if os.path.exists(path):
+                if os.path.normcase(path) == os.path.normcase(sys.executable):
+                    return name.removesuffix(".exe")
+                break
+    from envtool.shell import shell_line
+
+    return shell_line([sys.executable], "powershell" if os.name == "nt" else "posix")
 
 
 def _unicode() -> bool:

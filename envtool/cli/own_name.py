@@ -1,0 +1,91 @@
+"""What a screen tells people to type: this program as they started it, and a course's own set-up where it has one.
+
+Documents, files and pages keep to `envtool`: they are read elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from envtool.cli.terminal import program
+
+if TYPE_CHECKING:
+    from envtool.diagnosis import Diagnosis
+    from envtool.smoke_report import SmokeReport
+    from envtool.verdicts import Verdict
+
+# What is missing before a course's set-up has run, and what it brings.
+SET_UP = ("torch-not-installed", "pep668", "spec-torch", "spec-variant", "spec-packages")
+
+
+def typed(text: str, name: str | None = None) -> str:
+    """The text, with what must be typed in place of `envtool`."""
+    name = name or program()
+    if name == "envtool" or "envtool" not in text:
+        return text
+    from envtool.cli.app import COMMANDS
+
+    verb = rf"(?=--|(?:{'|'.join(COMMANDS)})\b)"
+    return re.sub(rf"(?<![\w./\\-])(?<!-m )envtool {verb}", lambda _: f"{name} ", text)
+
+
+def shown(diagnosis: Diagnosis) -> Diagnosis:
+    """The diagnosis in the words of this program's user."""
+    from envtool.machine import Found
+
+    say = _sayer(diagnosis)
+    smoke = diagnosis.smoke
+    if isinstance(smoke, Found):
+        smoke = Found(smoke_shown(smoke.value))
+    return replace(diagnosis, verdicts=tuple(map(say, diagnosis.verdicts)), smoke=smoke)
+
+
+def smoke_shown(report: SmokeReport) -> SmokeReport:
+    """The same of smoke tests alone."""
+    outcomes = tuple(replace(outcome, verdict=_renamed(outcome.verdict)) for outcome in report.outcomes)
+    return replace(report, outcomes=outcomes)
+
+
+def _renamed(verdict: Verdict) -> Verdict:
+    message, hint = typed(verdict.message), typed(verdict.hint) if verdict.hint else None
+    return (
+        verdict if (message, hint) == (verdict.message, verdict.hint) else replace(verdict, message=message, hint=hint)
+    )
+
+
+def _sayer(diagnosis: Diagnosis) -> Callable[[Verdict], Verdict]:
+    set_up = _set_up_of_the_course(diagnosis)
+    if set_up is None:
+        return _renamed
+
+    def say(verdict: Verdict) -> Verdict:
+        if verdict.code in SET_UP and verdict.hint:
+            message = f"{typed(verdict.message)} The course's own set-up makes the whole environment."
+            return replace(verdict, message=message, hint=set_up, command=True)
+        return _renamed(verdict)
+
+    return say
+
+
+def _set_up_of_the_course(diagnosis: Diagnosis) -> str | None:
+    """A course's start.py, which called this program and makes the whole environment when it is run alone.
+
+    None where a Python was named that is not the course's, or where its .venv is one that start.py leaves alone.
+    """
+    start = os.environ.get("ENVTOOL_PROGRAM", "")
+    path = os.path.abspath(re.split(r"\s", start.replace('"', ""), maxsplit=1)[-1])
+    if os.path.basename(path) != "start.py":
+        return None
+    folder = os.path.dirname(path)
+    made = os.path.join(folder, ".venv")
+    environment = diagnosis.environment
+    if environment.chosen_by == "--python" and not environment.executable.startswith(os.path.join(made, "")):
+        return None
+    is_left_alone = os.path.exists(os.path.join(made, "pyvenv.cfg")) and os.path.exists(
+        os.path.join(folder, "lockfiles", "pixi.lock")
+    )
+    return None if is_left_alone else start

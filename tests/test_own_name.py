@@ -1,0 +1,99 @@
+"""What screens tell people to type: the program as they started it, and a course's set-up where it has one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from builders import environment, laptop
+
+from envtool.cli.own_name import shown, typed
+from envtool.cli.terminal import program
+from envtool.diagnosis import Diagnosis
+from envtool.machine import Absent
+from envtool.verdicts import failed, passed, warned
+
+START = "python3 start.py"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("envtool lock", f"{START} lock"),
+        ("run `envtool pick`, which says why", f"run `{START} pick`, which says why"),
+        ("envtool --help", f"{START} --help"),
+        ("reinstall envtool, then envtool doctor", f"reinstall envtool, then {START} doctor"),
+        ("python -m envtool doctor", "python -m envtool doctor"),
+        ("/opt/envtool lock", "/opt/envtool lock"),
+        ("what envtool installs is its own", "what envtool installs is its own"),
+    ],
+)
+def test_only_what_is_typed_is_named_so(text, said):
+    assert typed(text, START) == said and typed(text, "envtool") == text
+
+
+def test_the_program_as_it_was_started(monkeypatch, tmp_path):
+    monkeypatch.delenv("ENVTOOL_PROGRAM", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", [os.path.join("site", "envtool", "__main__.py")])
+    word = program()
+    assert word.endswith(" -m envtool") and sys.executable in word, "no name leads the shell to this Python"
+    monkeypatch.setenv("PATH", os.path.dirname(sys.executable))
+    if not (Path(sys.executable).parent / "envtool").exists() and os.name != "nt":
+        assert program().split()[0] in ("python", "python3", sys.executable)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", [os.path.join("site", "pytest", "__main__.py")])
+    assert program() == "envtool"
+    monkeypatch.setenv("ENVTOOL_PROGRAM", START)
+    assert program() == START
+
+
+def told(code, verdict):
+    return replace(verdict, code=code)
+
+
+def found(**changes):
+    verdicts = (
+        told("torch-not-installed", failed("PyTorch is not installed.", hint="pip install torch", command=True)),
+        told("spec-packages", passed("all there")),
+        told("wrong-index", warned("See `envtool explain x`.", hint="run `envtool pick`")),
+    )
+    return Diagnosis(laptop(), environment(**changes), Absent("not imported"), verdicts)
+
+
+def test_a_course_is_set_up_by_its_own_program(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ENVTOOL_PROGRAM", START)
+    missing, there, other = shown(found()).verdicts
+    assert (missing.hint, missing.command) == (START, True) and "set-up" in missing.message
+    assert there.hint is None and there.message == "all there"
+    assert (other.message, other.hint) == (f"See `{START} explain x`.", f"run `{START} pick`")
+    elsewhere = found(chosen_by="--python", executable="/opt/python")
+    assert shown(elsewhere).verdicts[0].hint == "pip install torch", "a Python that was named is not the course's"
+    own = found(chosen_by="--python", executable=str(tmp_path / ".venv" / "bin" / "python"))
+    assert shown(own).verdicts[0].hint == START
+    for name in (".venv/pyvenv.cfg", "lockfiles/pixi.lock"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    assert shown(own).verdicts[0].hint == "pip install torch", "start.py would only say that this folder must go"
+
+
+def test_the_place_of_start_py_is_found(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    course = tmp_path / "my course"
+    for name in (".venv/pyvenv.cfg", "lockfiles/pixi.lock"):
+        (course / name).parent.mkdir(parents=True)
+        (course / name).touch()
+    monkeypatch.setenv("ENVTOOL_PROGRAM", 'python3 "my course/start.py"')
+    assert shown(found()).verdicts[0].hint == "pip install torch"
+
+
+def test_another_program_sets_nothing_up(monkeypatch):
+    monkeypatch.setenv("ENVTOOL_PROGRAM", "envtool")
+    assert [verdict.hint for verdict in shown(found()).verdicts] == ["pip install torch", None, "run `envtool pick`"]
+    monkeypatch.setenv("ENVTOOL_PROGRAM", "uvx envtool")
+    hints = [verdict.hint for verdict in shown(found()).verdicts]
+    assert hints == ["pip install torch", None, "run `uvx envtool pick`"]
