@@ -136,3 +136,12 @@ def test_the_command_and_its_exit_codes(tmp_path, monkeypatch, capsys):
     ):
         assert main(["diff", *words]) == 2
         assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+def test_a_document_as_powershell_writes_it(encoding, tmp_path, monkeypatch, capsys):
+    plain, other = tmp_path / "a.json", tmp_path / "b.json"
+    plain.write_text(json.dumps(doctor()), encoding="utf-8")
+    other.write_text(json.dumps(doctor()), encoding=encoding)
+    assert main(["diff", str(plain), str(other)]) == 0
+    assert "No difference." in capsys.readouterr().out

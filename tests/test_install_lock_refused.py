@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -216,6 +217,17 @@ def test_a_lockfile_that_is_none(name: str, text: str | None, told: str, room: R
     assert room.run(name) == 2, room.err
     assert told in room.err
     assert not room.env.exists()
+
+
+def test_a_pixi_lock_without_hashes(room: Room) -> None:
+    path = room.folder / room.lock(*packages())
+    text = path.read_text(encoding="utf-8")
+    path.write_text(re.sub(r"\n  (sha256|md5): .*", "", text), encoding="utf-8")
+    assert room.run(path.name) == 2
+    assert "pixi.lock: " in room.err
+    assert "has no hash, so nobody could check it" in room.err
+    path.write_text(re.sub(r"\n  md5: .*", "", text), encoding="utf-8")  # as some channels have it
+    assert room.run(path.name) == 0, room.err
 
 
 @pytest.mark.slow

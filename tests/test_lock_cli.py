@@ -291,6 +291,8 @@ def test_a_part_of_the_spec(course: Path, run: Ran) -> None:
         (("--update", "numpy"), 2, "no lockfile to update yet"),
         (("--spec", "nowhere.toml"), 2, "nowhere.toml"),
         (("--mirror", "conda-forge"), 2, "names no address"),
+        (("--mirror", "conda-forg=https://example.org"), 2, "--mirror conda-forg: no such channel is in use"),
+        (("--channel", "https://example.org/x?token=a"), 2, "example.org has something after its address\n"),
     ],
 )
 def test_a_wrong_command_line(words: tuple[str, ...], code: int, told: str, course: Path, run: Ran) -> None:
@@ -321,6 +323,9 @@ def test_a_damaged_lockfile_is_not_overwritten(course: Path, run: Ran) -> None:
     assert run() == 2
     assert "restore it, or remove it" in run.err
     assert contents(course) == before
+    path.write_text("<<<<<<< HEAD\n# name: 1\n=======\n# name: 2\n>>>>>>> branch\n", encoding="utf-8")
+    assert run("--check") == 2
+    assert "marks of a merge that was not ended\nhint: mend the spec, take one side" in run.err
 
 
 def test_windows_line_ends_make_no_lockfile_stale(course: Path, run: Ran) -> None:
@@ -376,6 +381,7 @@ def test_an_environment_yml_is_a_spec_too(course: Path, run: Ran) -> None:
         (b"\0" * (2 << 20), "is larger than 1 MiB"),
         (b"\xff\xfea", "is not UTF-8"),
         (b"dependencies: [", "environment.yml"),
+        (b"dependencies: {numpy: 2}", "dependencies is no list"),
     ],
 )
 def test_an_environment_yml_that_is_none(content: bytes, told: str, course: Path, run: Ran) -> None:

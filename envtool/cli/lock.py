@@ -201,7 +201,7 @@ def _solved(place: Place, wish: _Wish, before: Lockfile | None, targets: tuple[T
     if before is not None and moment is not None:
         before = without_newer(before, moment.timestamp() * 1000)
     task = Task(place.request, targets, None if wish.upgrade else before, moving)
-    return solved(task, load, read_mirrors(wish.mirrors), _tell, offline=wish.offline)
+    return solved(task, load, read_mirrors(wish.mirrors, place.request.channels), _tell, offline=wish.offline)
 
 
 def _refuse(outcome: Outcome, place: Place, show: _Show) -> int:

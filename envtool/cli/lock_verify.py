@@ -21,7 +21,7 @@ def verify_lock(place: Place, mirrors: tuple[str, ...], *, offline: bool, as_jso
         raise UsageError(f"--verify: there is no lockfile in {short(place.folder)}", hint="`envtool lock` writes it")
     expected = rendered(lockfile, place.spec_name)
     told = altered(expected, {name: read_text(os.path.join(place.folder, name)) for name in expected})
-    told += differences(lockfile, read_mirrors(mirrors), offline=offline)
+    told += differences(lockfile, read_mirrors(mirrors, lockfile.channels), offline=offline)
     urls = {package.url for locked in lockfile.targets for package in locked.packages}
     count = len(urls | {wheel.url for locked in lockfile.targets for wheel in locked.wheels})
     if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 import click
@@ -18,11 +19,10 @@ def read_document(path: str) -> Json:
     import json
 
     try:
-        if path == "-":
-            text = sys.stdin.read()
-        else:
-            with open(path, encoding="utf-8") as file:
-                text = file.read()
+        with contextlib.nullcontext(sys.stdin.buffer) if path == "-" else open(path, "rb") as file:
+            content = file.read()
+        # PowerShell's > writes UTF-16, or begins with a mark
+        text = content.decode("utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
     except UnicodeDecodeError:
         raise UsageError(f"{path} is not a text file in UTF-8", hint="name a file that envtool wrote") from None
     except OSError as error:

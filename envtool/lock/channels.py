@@ -37,7 +37,12 @@ def _checked(url: str) -> str:
             f"the channel at {host} carries a password or a token, which would stand in every lockfile",
             hint="write its address without it; `rattler auth` or `pixi auth login` keeps the token for it",
         )
-    if parts.scheme not in {"http", "https", "file"} or parts.query or parts.fragment:
+    if parts.query or parts.fragment:  # which may be a token: it is not shown
+        raise UsageError(
+            f"the channel at {host} has something after its address",
+            hint="write it without; `rattler auth` or `pixi auth login` keeps a token for it",
+        )
+    if parts.scheme not in {"http", "https", "file"}:
         raise UsageError(f"{url!r} is no channel", hint="a channel begins with https://, http:// or file://")
     return url
 
@@ -51,14 +56,22 @@ def _folder(text: str) -> str:
     return Path(path).as_uri()
 
 
-def read_mirrors(texts: tuple[str, ...]) -> dict[str, str]:
-    """``CHANNEL=URL``: by the address that lockfiles carry, the one to read from."""
+def read_mirrors(texts: tuple[str, ...], channels: tuple[str, ...] | None = None) -> dict[str, str]:
+    """``CHANNEL=URL``: by the address that lockfiles carry, the one to read from.
+
+    ``channels``: those in use; a mirror of another one is a slip of the pen, and refused.
+    """
     found = {}
     for text in texts:
         channel, equals, place = text.partition("=")
         if not equals or not place:
             raise UsageError(f"--mirror {text!r} names no address", hint="as in --mirror conda-forge=https://HOST/PATH")
-        found[channel_url(channel)] = channel_url(place)
+        address = channel_url(channel)
+        if channels is not None and address not in channels:
+            raise UsageError(
+                f"--mirror {channel}: no such channel is in use", hint=f"there is {', '.join(map(short, channels))}"
+            )
+        found[address] = channel_url(place)
     return found
 
 

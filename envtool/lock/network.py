@@ -44,6 +44,10 @@ def way_on(told: Iterable[str]) -> str:
 
 _WAYS = (
     (
+        r"failed to create (?:directory )?[`']",
+        "name a folder for the cache that you may write to, in RATTLER_CACHE_DIR",
+    ),
+    (
         r"not in the cache|no usable repodata cache|CacheOnly|only cache",
         "run it once without `--offline`, while there is a network",
     ),

@@ -141,6 +141,7 @@ class Head(Fact):
 
 def head(text: str, where: str) -> Head:
     """The comments of a pixi.lock, read without a YAML parser; UsageError where envtool didn't write it."""
+    _refuse_conflict(text, where)
     found: dict[str, object] = {}
     spec, targets, missing = "", [], []
     for line in text.splitlines():
@@ -169,6 +170,15 @@ def head(text: str, where: str) -> Head:
     return Head(str(found["name"]), tuple(map(str, channels)), spec, tuple(targets), tuple(missing))
 
 
+def _refuse_conflict(text: str, where: str) -> None:
+    """Two people added a package each, and git could not merge it: what is locked on one side is a good start."""
+    if re.search(r"^<{7} ", text, re.MULTILINE):
+        raise UsageError(
+            f"{where} holds the marks of a merge that was not ended",
+            hint="mend the spec, take one side of the folder (`git checkout --ours lockfiles`), then `envtool lock`",
+        )
+
+
 def damaged(where: str, why: str) -> UsageError:
     """A lockfile that can't be used."""
     return UsageError(
@@ -184,7 +194,7 @@ def load(path: str, text: str, where: str) -> Lockfile:
     try:
         read = LockFile.from_path(path)  # type: ignore[arg-type]
         environments = dict(read.environments())
-        targets = [_target(told, environments) for told in top.targets]
+        targets = [_target(told, environments, where) for told in top.targets]
     except (KeyError, TypeError, ValueError, StopIteration) as error:
         raise damaged(where, f"{error} is missing" if isinstance(error, KeyError) else str(error)) from None
     except Exception as error:
@@ -194,7 +204,7 @@ def load(path: str, text: str, where: str) -> Lockfile:
     return Lockfile(top.name, top.channels, top.spec, tuple(targets), top.missing)
 
 
-def _target(told: dict[str, object], environments: Mapping[str, object]) -> LockedTarget:
+def _target(told: dict[str, object], environments: Mapping[str, object], where: str) -> LockedTarget:
     from rattler import CondaLockedBinaryPackage, Environment, PypiLockedPackage
 
     from envtool.lock.records import locked_package
@@ -206,7 +216,7 @@ def _target(told: dict[str, object], environments: Mapping[str, object]) -> Lock
     packages, wheels = [], []
     for one in environment.packages(platform) or []:
         if isinstance(one, CondaLockedBinaryPackage):
-            packages.append(locked_package(one.repo_data_record(), {}))
+            packages.append(locked_package(one.repo_data_record(), {}, lockfile=where))
         elif isinstance(one, PypiLockedPackage):
             digest = one.hashes.sha256 if one.hashes else None
             if digest is None:

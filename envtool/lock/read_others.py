@@ -185,7 +185,7 @@ def _of_environment(name: str, environment: object, platform: object, where: str
     packages, wheels = [], []
     for one in environment.packages(platform) or []:
         if isinstance(one, CondaLockedBinaryPackage):
-            packages.append(locked_package(one.repo_data_record(), {}))
+            packages.append(locked_package(one.repo_data_record(), {}, lockfile=where))
         elif isinstance(one, PypiLockedPackage):
             digest = one.hashes.sha256 if one.hashes else None
             if digest is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rattler import BuildString, GenericVirtualPackage, PackageName, PackageRecord, RepoDataRecord, Version
 
-from envtool.errors import ToolError
+from envtool.errors import ToolError, UsageError
 from envtool.lock.channels import public
 from envtool.lock.model import LockedPackage, VirtualPackage
 
@@ -17,18 +17,23 @@ if TYPE_CHECKING:
     from rattler.package.no_arch_type import NoArchLiteral
 
 
-def locked_package(record: RepoDataRecord, mirrors: Mapping[str, str]) -> LockedPackage:
-    """A record as lockfiles have it; ToolError for one without hashes, which nobody could check."""
+def locked_package(record: RepoDataRecord, mirrors: Mapping[str, str], *, lockfile: str | None = None) -> LockedPackage:
+    """A record as lockfiles have it, of a channel or of a ``lockfile``; refused without a hash to check it by."""
     raw = json.loads(record.to_json())
     url = public(raw["url"], mirrors)
-    for name in ("sha256", "md5"):
+    if lockfile is not None and not (raw.get("sha256") or raw.get("md5")):
+        raise UsageError(
+            f"{lockfile}: {raw['fn']} has no hash, so nobody could check it", hint="restore the lockfile, or lock anew"
+        )
+    for name in ("sha256", "md5") if lockfile is None else ():
         if not raw.get(name):
             raise ToolError(
                 f"the channel's index gives no {name} for {raw['fn']}, so nobody could check what they install",
                 hint="index the channel again, with a tool that writes md5 and sha256 (rattler-index, conda-index)",
             )
     return LockedPackage(
-        raw["name"], raw["version"], raw["build"], raw["build_number"], raw["subdir"], url, raw["md5"], raw["sha256"],
+        raw["name"], raw["version"], raw["build"], raw["build_number"], raw["subdir"], url,
+        raw.get("md5") or "", raw.get("sha256") or "",
         raw.get("size"), tuple(raw.get("depends", ())), tuple(raw.get("constrains", ())), raw.get("license"),
         raw.get("license_family"), raw.get("noarch"), raw.get("timestamp"), _words(raw.get("track_features")),
         raw.get("python_site_packages_path"),

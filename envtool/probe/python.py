@@ -191,7 +191,7 @@ def _why_silent(done: Completed) -> tuple[str, str]:
         return "no-answer", f"this is not a Python: {first} (exit code 0)"
     words = last_words(done)
     if "envtool" in words and "SourceFileLoader" in words:  # a program that repeats its arguments shows ours
-        return "does-not-start", f"this is not a Python (it {ending(done.returncode)})"
+        return "does-not-start", f"this is not a Python ({ending(done.returncode)})"
     return "does-not-start", f"does not start ({ending(done.returncode)}): {words}"
 
 

@@ -46,6 +46,8 @@ def load(text: str, where: str) -> dict[str, Any]:
         line = f":{mark.line + 1}" if mark else ""
         what = getattr(error, "problem", None) or "it is nested too deeply"
         raise UsageError(f"{where}{line}: not YAML: {what}", hint="mend that line") from None
+    if isinstance(document, dict) and not isinstance(document.get("dependencies") or [], list):
+        raise UsageError(f"{where}: dependencies is no list", hint="begin each line of it with '- ', as in - numpy")
     if not isinstance(document, dict) or not ({"dependencies", "channels", "name"} & set(document)):
         raise UsageError(f"{where}: not an environment.yml: it has no dependencies", hint="name an environment.yml")
     return document
