@@ -88,6 +88,10 @@ def _requirement(text: str, installer: str) -> tuple[str, str, str | None]:
     name = canonicalize_name(requirement.name)
     if name == "pytorch" and installer in CONDA_INSTALLERS:
         name = canonicalize_name("torch")
+    if name == "pytorch":
+        raise UsageError(
+            f"{text!r}: pip's name is torch; {requirement.name} is conda's", hint="write it as in 'torch==2.8.0'"
+        )
     if name not in FAMILY and name != "numpy":
         raise UsageError(f"no builds are known of {name!r}", hint=f"name {', '.join(FAMILY)} or numpy")
     if requirement.url or requirement.marker or requirement.extras:

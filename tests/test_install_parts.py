@@ -2,6 +2,7 @@
 
 import os
 import sys
+from types import SimpleNamespace
 
 import pytest
 from packaging.requirements import Requirement
@@ -502,6 +503,20 @@ def test_too_little_room_is_told_before(tmp_path):
         space.check_room(space.Size(1, 10**16, 0), str(tmp_path), (str(tmp_path / "cache"),))
 
 
+def test_an_environment_on_another_disk_than_the_store_takes_room_of_its_own(tmp_path, monkeypatch):
+    size = space.Size(1, 10**16, 0)
+    store, far = tmp_path / "store", tmp_path / "far"
+    store.mkdir()
+    far.mkdir()
+    space.check_room(size, str(far), (str(store),), fetch=False)  # links into the store
+    real = os.stat
+    moved = lambda path, **how: SimpleNamespace(st_dev=7) if str(path) == str(far) else real(path, **how)  # noqa: E731
+    monkeypatch.setattr(space, "os", SimpleNamespace(stat=moved, path=os.path))
+    with pytest.raises(ToolError, match="not enough room"):
+        space.check_room(size, str(far), (str(store),), fetch=False)
+    space.check_room(size, str(far), (), fetch=False)  # nobody knows where the store is
+
+
 # ── what tools say ───────────────────────────────────────────────────────────────────────────────
 
 SAID = [
@@ -514,6 +529,13 @@ SAID = [
     ("offline", 4, "  cause: Because torch was not found in the cache and you require torch==2.14.1+cpu, we can\n"
      "hint: Packages were unavailable because the network was disabled."),
     ("not-there", 4, "ERROR: No matching distribution found for nothere"),
+    ("requirement", 2, "error: Couldn't parse requirement in `a.txt` at position 0"),
+    ("requirement", 2, "error: The wheel filename `C:\\Users\\me\\a.whl` is invalid: Must have a version"),
+    ("requirement", 2, "error: Distribution not found at: file:///home/me/foo"),
+    ("requirement", 2, "error: `/home/me/foo` does not appear to be a Python project, as neither `pyproject.toml` nor"),
+    ("requirement", 2, "ERROR: Invalid requirement: 'numpy = 1' (from line 1 of a.txt)"),
+    ("requirement", 2, "ERROR: C:\\Users\\me\\a.whl is not a valid wheel filename."),
+    ("requirement", 2, "ERROR: Directory './foo' is not installable. Neither 'setup.py' nor 'pyproject.toml' found."),
     ("no-wheel", 3, "  cause: Because torch==2.14.1 has no wheels with a matching Python ABI tag (e.g., `cp314`), we can"),
     ("no-wheel", 3, "  cause: Because sourceonly==1.0 has no usable wheels and only sourceonly==1.0 is available"),
     ("unreachable", 4, "error: Failed to fetch: http://127.0.0.1:9/simple/torch/\n  cause: client error (Connect)\n"

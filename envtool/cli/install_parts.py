@@ -60,12 +60,13 @@ def wanted_of(asked: Asked, spec: Spec | None) -> Wanted:
     from pathlib import Path
 
     from envtool.install.keep import split_specs
-    from envtool.install.requirements import Line, named, read_files, torch_specs
+    from envtool.install.requirements import Line, named, read_files, refuse_decoys, torch_specs
     from envtool.spec import Request, read
 
     own, others = split_specs(asked.specs)
     in_files = read_files(asked.requirements)
     lines = (*named(others), *in_files)
+    refuse_decoys(lines)
     packages = (*own, *torch_specs(in_files))
     request = Request(packages, asked.accelerator, asked.variant, "pip", None, asked.include_unverified)
     extra = others
@@ -175,13 +176,15 @@ def plan_of(
 
 
 def _refused(answer: NoPlan, machine: Machine, wanted: Wanted, catalog: Catalog) -> NoPlanError:
+    from envtool.install.requirements import torch_specs
     from envtool.plan import Plan, resolve
     from envtool.plan_document import with_whole_hint
     from envtool.report.plan import refusal_details
     from envtool.spec import FAMILY
 
     lines = [line for line in wanted.lines if line.name in FAMILY and line.file]
-    free = resolve(machine, replace(wanted.request, packages=()), catalog) if lines else answer
+    own = wanted.request.packages[: len(wanted.request.packages) - len(torch_specs(tuple(lines)))]
+    free = resolve(machine, replace(wanted.request, packages=own), catalog) if lines else answer
     if isinstance(free, Plan):
         details = (*(f"{line.place}: {line.text}" for line in lines), *refusal_details(answer))
         hint = f"change these lines; without them it would be torch {free.packages['torch']}"
@@ -325,9 +328,14 @@ def _has_pip(sources: Sources) -> bool:
 
 
 def in_words(error: InstallError, lines: tuple[Line, ...]) -> InstallError:
-    """A conflict with the lines that it comes from, if they are of those that were asked for."""
+    """A conflict, or a line that can't be read, with the lines that it comes from, of those that were asked for."""
     from envtool.install.failures import who_wants
 
+    if error.name == "requirement":
+        ends = [(line, re.split(r"[\\s/]", line.text)[-1]) for line in lines if line.name is None]
+        said = [line for line, end in ends if line.text in error.said or (end and f"/{end}" in error.said)]
+        odd = said[0] if said else None
+        return error.told(message=f"{odd.place}: {odd.text!r} {error.message[14:]}") if odd else error
     wishes = who_wants(error.said) if error.name == "conflict" else ()
     if not wishes:
         return error

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-from envtool.errors import EXIT_NO_PLAN, EXIT_TOOL, EnvtoolError
+from envtool.errors import EXIT_NO_PLAN, EXIT_TOOL, EXIT_USAGE, EnvtoolError
 from envtool.fact import Fact
 from envtool.install.order import without_secrets
 from envtool.install.tool import Ran
@@ -89,7 +89,7 @@ def rows() -> tuple[Failure, ...]:
             tuple(row["patterns"]),
             row["message"],
             hints.get(row["hint"], row["hint"]),
-            EXIT_NO_PLAN if row.get("exit") == EXIT_NO_PLAN else EXIT_TOOL,
+            row["exit"] if row.get("exit") in {EXIT_USAGE, EXIT_NO_PLAN} else EXIT_TOOL,
         )
         for row in content["failures"]
     )

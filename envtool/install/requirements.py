@@ -77,6 +77,15 @@ def torch_specs(lines: tuple[Line, ...]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def refuse_decoys(lines: tuple[Line, ...]) -> None:
+    """UsageError at conda's name of torch, under which PyPI has something else."""
+    for line in lines:
+        if line.name == "pytorch":
+            raise UsageError(
+                f"{line.place}: {line.text!r}: pip's name is torch; pytorch is conda's", hint="write torch"
+            )
+
+
 def parsed(line: Line) -> Requirement | None:
     """The requirement, None where it is no plain one."""
     if line.name is None:

@@ -43,11 +43,16 @@ def readable(count: float) -> str:
     return f"{count:.0f} bytes"
 
 
-def check_room(size: Size, environment: str, stores: tuple[str, ...]) -> None:
+def check_room(size: Size, environment: str, stores: tuple[str, ...], *, fetch: bool = True) -> None:
     """ToolError where what is known to come can't fit: ``stores`` keep the downloads, the environment unpacks them.
 
-    Where both lie on one file system, the environment's files are links into the store.
+    Where both lie on one file system, the environment's files are links into the store: without ``fetch``, where all
+    of it is in a store already, only an environment on another file system takes room.
     """
+    held = set() if fetch else {os.stat(_existing(store)).st_dev for store in stores}
+    if not fetch and (not held or os.stat(_existing(environment)).st_dev in held):
+        return
+    stores = stores if fetch else ()
     needs: dict[int, tuple[str, float]] = {}
     for place in map(_existing, (*stores, environment)):
         device = os.stat(place).st_dev

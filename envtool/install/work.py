@@ -25,6 +25,7 @@ from envtool.spec import FAMILY
 
 Tell = Callable[[str], None]
 _SYSTEMS_CERTIFICATES = {"UV_SYSTEM_CERTS", "UV_NATIVE_TLS"}  # the second is how uv called it before
+_MIRROR = "or name a mirror that has it, with --index-url, or a folder of wheels, with --find-links"
 _IN_DOUBT = {"not-there", "no-wheel", "unknown", "missing", "password"}
 
 
@@ -140,7 +141,10 @@ def _with_way_on(error: InstallError, question: Question) -> InstallError:
             return error
         places = " or ".join(map(without_secrets, _indexes(question))) or "the package index"
         message = error.message.replace("from there", f"from {places}")
-        return error.told(message=message)
+        package = error.message.split(" is not")[0]
+        if re.split(r"[=<>~! ]", package)[0] in (*FAMILY, "a"):
+            return error.told(message=message)
+        return error.told(message=message, hint=f"look at its name and version; {_MIRROR}")
     there = [name for folder in question.sources.find_links for name in _torches(folder)]
     pin = question.plan.pins[0]
     folders = ", ".join(question.sources.find_links)
@@ -220,8 +224,7 @@ def _lay_down(
     command = job.tool.install(job.question, packages, folder)
     missing = _to_fetch(job, command, packages)
     tell(_announcement(size, missing, job))
-    if missing != 0:
-        space.check_room(size, job.place.path, _stores(job))
+    space.check_room(size, job.place.path, _stores(job), fetch=missing != 0)
     if job.place.there:
         change.protect()
     _run(job.tool, command, job.question, change.held, doing="the installation", show=True)

@@ -1,0 +1,70 @@
+"""Lines of a requirements file that can't be installed as they stand: each is told with its place."""
+
+import pytest
+
+from envtool.catalog import load
+from envtool.cli.install import Asked
+from envtool.cli.install_parts import _refused, in_words, wanted_of
+from envtool.errors import UsageError
+from envtool.install.failures import explained
+from envtool.install.requirements import Line, read_files
+from envtool.install.tool import Ran
+from envtool.machine_document import machine_from_json
+from envtool.plan import NoPlan, resolve
+from envtool.spec import read
+
+UNSET = ("into", "python", "variant", "index_url", "pytorch_index_url", "download", "target", "installer", "spec")
+FLAGS = ("include_unverified", "dry_run", "as_json", "smoke")
+NOTHING = {
+    **dict.fromkeys(UNSET),
+    **dict.fromkeys(FLAGS, False),
+    "accelerator": "auto",
+    "find_links": (),
+    "no_spec": True,
+}
+
+
+def asked(*specs, requirements=()):
+    return Asked(specs=specs, requirements=tuple(map(str, requirements)), **NOTHING)
+
+
+def test_conda_s_name_of_torch_is_no_package_of_pip(tmp_path):
+    file = tmp_path / "course.txt"
+    file.write_text("tqdm\nPyTorch>=2\n")
+    with pytest.raises(UsageError, match=r"course\.txt, line 2: 'PyTorch>=2': pip's name is torch"):
+        wanted_of(asked(requirements=[file]), None)
+    with pytest.raises(UsageError, match="the command line: 'pytorch': pip's name is torch"):
+        wanted_of(asked("pytorch"), None)
+    with pytest.raises(UsageError, match="pip's name is torch"):
+        read(("pytorch==2.8.0",), None)
+    assert read(("pytorch==2.8.0",), None, "conda").specifier("torch") == "==2.8.0"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("numpy = 1", "error: Couldn't parse requirement in `a.txt` at position 5\n  cause: ...\n   numpy = 1\n   ^^"),
+        ("-e ./foo", "error: Distribution not found at: file:///home/me/foo"),
+        (r"C:\Users\me\foo.whl", "error: The wheel filename `C:\\Users\\me\\foo.whl` is invalid: Must have a version"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_told_with_its_place(text, said, tmp_path):
+    file = tmp_path / "a.txt"
+    file.write_text(f"tqdm\n./other\n{text}\n")
+    error = in_words(explained(Ran(2, said), "uv", doing="x"), read_files((str(file),)))
+    assert error.message.startswith(f"{file}, line 3: {text!r} can't be read") and error.exit_code == 2
+    assert in_words(explained(Ran(2, said), "uv", doing="x"), ()).message.startswith("a requirement can't be read")
+
+
+def test_without_a_line_it_would_be_the_torch_that_the_command_line_names(tmp_path):
+    file = tmp_path / "a.txt"
+    file.write_text("torch==2.4.0\n")
+    wanted = wanted_of(asked("torch==2.13.0", requirements=[file]), None)
+    machine = machine_from_json({"schema": "envtool.machine/1", "os": "linux", "arch": "x86_64",
+                             "libc": {"name": "glibc", "version": "2.36"},
+                             "python": {"version": "3.11.7", "abi": "cp311"}})  # fmt: skip
+    answer = resolve(machine, wanted.request, load())
+    assert isinstance(answer, NoPlan)
+    error = _refused(answer, machine, wanted, load())
+    assert error.hint == "change these lines; without them it would be torch 2.13.0"
+    assert [line for line in wanted.lines if line.name == "torch"] == [Line("torch==2.4.0", str(file), 1, "torch")]
