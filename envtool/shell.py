@@ -32,3 +32,19 @@ def shell_line(words: Sequence[str], shell: str) -> str:
     """A command with its arguments. PowerShell runs a quoted program only after ``&``."""
     line = " ".join(quoted(word, shell) for word in words)
     return f"& {line}" if shell == "powershell" and line.startswith("'") else line
+
+
+def in_a_cell(line: str) -> str | None:
+    """A line for a POSIX shell as a line for a notebook's cell; None where it would change nothing there.
+
+    ``!`` starts a shell that ends with the line: what it sets is gone, so that variables are set in the kernel itself.
+    """
+    if re.search(r"(?:^|&& |\| )(?:source|cd|ulimit|module|conda activate|sudo)\b", line):  # sudo may want a password
+        return None
+    exported = re.fullmatch(r"export (\w+)=([^\s$&;|]+)", line)
+    if exported:
+        return f"%env {exported[1]}={exported[2]}"
+    names = re.fullmatch(r"unset ((?:\w+ ?)+)", line)
+    if names:
+        return "import os; " + "; ".join(f'os.environ.pop("{name}", None)' for name in names[1].split())
+    return None if line.startswith(("export ", "unset ")) else f"!{line}"

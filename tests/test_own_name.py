@@ -13,7 +13,10 @@ from builders import environment, laptop
 from envtool.cli.own_name import shown, typed
 from envtool.cli.terminal import program
 from envtool.diagnosis import Diagnosis
+from envtool.environment import Workplace
 from envtool.machine import Absent
+from envtool.report.text import Style, render
+from envtool.shell import in_a_cell
 from envtool.verdicts import failed, passed, warned
 
 START = "python3 start.py"
@@ -49,6 +52,38 @@ def test_the_program_as_it_was_started(monkeypatch, tmp_path):
     assert program() == "envtool"
     monkeypatch.setenv("ENVTOOL_PROGRAM", START)
     assert program() == START
+
+
+@pytest.mark.parametrize(
+    ("line", "cell"),
+    [
+        ("python -m pip install 'numpy<2'", "!python -m pip install 'numpy<2'"),
+        ("a -m pip uninstall -y b && a -m pip install c", "!a -m pip uninstall -y b && a -m pip install c"),
+        ("mv -i random.py my_random.py", "!mv -i random.py my_random.py"),
+        ("export CUDA_VISIBLE_DEVICES=0,1", "%env CUDA_VISIBLE_DEVICES=0,1"),
+        ("unset CUDA_VISIBLE_DEVICES", 'import os; os.environ.pop("CUDA_VISIBLE_DEVICES", None)'),
+        ("unset A B", 'import os; os.environ.pop("A", None); os.environ.pop("B", None)'),
+        ("export LD_LIBRARY_PATH=/x${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}", None),
+        ("source .venv/bin/activate", None),
+        ("python3 -m venv .venv && source .venv/bin/activate", None),
+        ("echo /usr/lib/wsl/lib | sudo tee /etc/ld.so.conf.d/ld.wsl.conf && sudo ldconfig", None),
+        ("cd ..", None),
+        ("ulimit -n 4096", None),
+    ],
+)
+def test_a_line_for_a_cell(line, cell):
+    assert in_a_cell(line) == cell
+
+
+def test_in_a_notebook_the_line_is_one_for_a_cell():
+    place = Workplace(variables=(("JPY_PARENT_PID", "17"),))
+    said = shown(found(workplace=place)).verdicts
+    assert [verdict.hint for verdict in said] == ["!pip install torch", None, "run `envtool pick`"]
+    screen = render(shown(found(workplace=place)), Style())
+    assert screen.endswith("copy this line into a cell:\n\n!pip install torch\n")
+    windows = replace(found(workplace=place), machine=replace(laptop(), os="windows"))
+    assert shown(windows).verdicts[0].hint == "pip install torch", "a cell there starts another shell"
+    assert "copy this line into PowerShell:" in " ".join(render(windows, Style()).split())
 
 
 def told(code, verdict):

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from envtool.cli.terminal import program
+from envtool.shell import in_a_cell
 
 if TYPE_CHECKING:
     from envtool.diagnosis import Diagnosis
@@ -59,16 +60,29 @@ def _renamed(verdict: Verdict) -> Verdict:
 
 def _sayer(diagnosis: Diagnosis) -> Callable[[Verdict], Verdict]:
     set_up = _set_up_of_the_course(diagnosis)
-    if set_up is None:
+    notebook = _in_a_notebook(diagnosis)
+    if set_up is None and not notebook:
         return _renamed
 
     def say(verdict: Verdict) -> Verdict:
-        if verdict.code in SET_UP and verdict.hint:
+        cell = in_a_cell(verdict.hint) if notebook and verdict.command and verdict.hint else None
+        if cell is not None:
+            return replace(_renamed(verdict), hint=cell)
+        if set_up is not None and verdict.code in SET_UP and verdict.hint:
             message = f"{typed(verdict.message)} The course's own set-up makes the whole environment."
             return replace(verdict, message=message, hint=set_up, command=True)
         return _renamed(verdict)
 
     return say
+
+
+def _in_a_notebook(diagnosis: Diagnosis) -> bool:
+    """Was the doctor started from a cell? Jupyter's kernels, Colab's and Kaggle's too, tell so to what they start."""
+    from envtool.environment import Environment
+
+    environment = diagnosis.environment
+    place = environment.workplace if isinstance(environment, Environment) else None
+    return place is not None and bool(place.variable("JPY_PARENT_PID")) and diagnosis.machine.os != "windows"
 
 
 def _set_up_of_the_course(diagnosis: Diagnosis) -> str | None:

@@ -11,7 +11,7 @@ from envtool.machine import Found
 from envtool.machine_document import machine_to_json
 from envtool.report import facts
 from envtool.report.json import course_to_json, environment_to_json, verdict_to_json
-from envtool.report.text import SEVERITY, WIDEST, Style, group_lines, group_status, hanging
+from envtool.report.text import SEVERITY, WIDEST, Style, copy_this, group_lines, group_status, hanging
 from envtool.verdicts import Json, Status, Verdict
 
 SCHEMA = "envtool.check/1"
@@ -231,5 +231,5 @@ def _last(report: CheckReport, style: Style, width: int) -> str:
     first = "First" if len(report.diagnosis.problems) > 1 else "Next"
     why = f"{first} (why: {style.program} explain {step.code})"
     if step.command:
-        return hanging("", f"{why}; copy this line:", width) + f"\n\n{step.text}"
+        return hanging("", f"{why}; {copy_this(report.diagnosis.machine)}:", width) + f"\n\n{step.text}"
     return hanging("", f"{why}:", width) + "\n\n" + hanging("", step.text, width)

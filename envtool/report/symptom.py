@@ -8,7 +8,7 @@ from envtool.diagnosis import Diagnosis, NextStep
 from envtool.fact import Fact, dataclass
 from envtool.report.failures import command_of, failure_to_json, page_of, title_of
 from envtool.report.json import doctor_to_json
-from envtool.report.text import WIDEST, Style, hanging
+from envtool.report.text import WIDEST, Style, copy_this, hanging
 from envtool.symptoms import WHO, Candidate
 from envtool.verdicts import Json, Status, Verdict
 
@@ -152,7 +152,7 @@ def _next_step(answer: Answer, style: Style, width: int) -> str:
     avoid = one.candidate.failure.avoid if one and one.outcome is not Outcome.NOT_HERE else None
     lead = hanging("", avoid, width) + "\n\n" if avoid else ""
     if step.command:  # never wrapped: it is there to be copied
-        return lead + hanging("", f"Fix {why}; copy this line:", width) + f"\n\n{step.text}"
+        return lead + hanging("", f"Fix {why}; {copy_this(answer.diagnosis.machine)}:", width) + f"\n\n{step.text}"
     return lead + hanging("", f"Next {why}:", width) + "\n\n" + hanging("", step.text, width)
 
 

@@ -9,7 +9,7 @@ from envtool.checks.check import BLOCKED
 from envtool.diagnosis import Diagnosis
 from envtool.environment import BrokenEnvironment
 from envtool.fact import Fact, dataclass
-from envtool.machine import Found
+from envtool.machine import Found, Machine
 from envtool.report import facts
 from envtool.verdicts import Status, Verdict
 
@@ -54,6 +54,7 @@ MARKS: dict[Status | None, tuple[str, str]] = {
     None: ("--", "2"),
 }
 PLAIN = {"“": '"', "”": '"', "’": "'", "…": "...", "×": "x", "–": "-", "—": "-"}
+CELL = ("!", "%env ", "import os; ")  # how a line for a notebook begins
 SEVERITY = (Status.FAIL, Status.WARN, Status.UNKNOWN, Status.PASS, Status.SKIP)
 
 
@@ -176,8 +177,16 @@ def _next_step(diagnosis: Diagnosis, style: Style, width: int) -> str:
     lead = hanging("", avoid, width) + "\n\n" if avoid else ""
     why = f"({who}why: {style.program} explain {step.code})"
     if step.command:  # never wrapped: it is there to be copied
-        return lead + hanging("", f"Fix {why}; copy this line:", width) + f"\n\n{step.text}"
+        how = copy_this(diagnosis.machine)
+        if step.text.startswith(CELL):
+            how += " into a cell" + (", run it, and restart the kernel" if " -m pip " in step.text else "")
+        return lead + hanging("", f"Fix {why}; {how}:", width) + f"\n\n{step.text}"
     return lead + hanging("", f"Next {why}:", width) + "\n\n" + hanging("", step.text, width)
+
+
+def copy_this(machine: Machine) -> str:
+    """What to do with a line: on Windows it is one for PowerShell, which the old command prompt does not understand."""
+    return "copy this line into PowerShell" if machine.os == "windows" else "copy this line"
 
 
 def person(diagnosis: Diagnosis, code: str) -> str:
