@@ -120,6 +120,20 @@ def test_a_lockfile_has_one_python_and_is_checked(tmp_path, monkeypatch):
     assert "hashFiles('envtool.toml', 'lockfiles/pixi.lock')" in text and '"envtool[install,lock]>=0.9"' in text
 
 
+def test_the_matrix_is_what_is_locked(tmp_path, monkeypatch):
+    (tmp_path / "lockfiles").mkdir()
+    lines = ["# Made by `envtool lock`; do not edit.", '# name: "cats"', '# channels: ["x"]']
+    for subdir in ("linux-64", "osx-arm64"):
+        told = {"variant": "cpu", "subdir": subdir, "build": "cpu", "python": "3.11", "fingerprint": "0"}
+        lines.append(f"# target: {json.dumps(told)}")
+    (tmp_path / "lockfiles/pixi.lock").write_text("\n".join([*lines, "version: 7", ""]))
+    done = made(tmp_path, monkeypatch, "github")
+    assert matrix(tmp_path) == {"os": ["ubuntu-latest", "macos-latest"], "python": ["3.11"]}
+    assert "left out, as the lockfile holds nothing for it: linux-aarch64, win-64" in done.output
+    done = CliRunner().invoke(command, ["github", "--platform", "win-64", "--force"])
+    assert str(done.exception) == "the lockfile holds nothing for win-64"
+
+
 @pytest.mark.parametrize(
     ("words", "spec", "told"),
     [

@@ -161,6 +161,35 @@ def test_a_lockfile_is_installed_as_it_is_locked(tmp_path, monkeypatch):
     assert "pixi.lock" not in done.output
 
 
+def test_what_is_said_of_the_image_is_what_is_locked(tmp_path, monkeypatch):
+    head(tmp_path, "cpu", "cuda129")
+    written(tmp_path, monkeypatch, "docker")
+    text = (tmp_path / "Dockerfile").read_text()
+    assert "FROM python:3.11-slim\n" in text
+    assert "--build-arg VARIANT=cuda," in text, "as the lockfile calls it, and not as PyTorch's index does"
+    done = written(tmp_path, monkeypatch, "apptainer", "--variant", "cu129", "--stdout")
+    assert "PyTorch for cu129: --nv brings in the node's NVIDIA driver, which must be 525.60.13 or newer" in done.output
+    assert "--variant cuda --into /opt/venv" in done.output
+    done = written(tmp_path, monkeypatch, "docker", "--variant", "cu126", "--stdout")
+    assert done.exit_code == 1 and "the lockfile has cpu, cuda (cu129) for linux-64" in str(done.exception)
+    head(tmp_path, "cpu")
+    done = written(tmp_path, monkeypatch, "docker", "--variant", "cuda", "--stdout")
+    assert done.exit_code == 1 and "--variant cuda: the lockfile has cpu for linux-64" in str(done.exception)
+    assert written(tmp_path, monkeypatch, "docker", "--variant", "cuda", "--no-lock", "--stdout").exit_code == 0
+
+
+def head(folder: Path, *builds: str, subdir: str = "linux-64") -> None:
+    """A pixi.lock of ours, as far as it is read here."""
+    (folder / "lockfiles").mkdir(exist_ok=True)
+    told = [
+        {"variant": build.rstrip("0123456789"), "subdir": subdir, "build": build, "python": "3.11", "fingerprint": "0"}
+        for build in builds
+    ]
+    lines = ["# Made by `envtool lock`; do not edit.", '# name: "cats"', '# channels: ["x"]']
+    lines += [f"# target: {json.dumps(one)}" for one in told]
+    (folder / "lockfiles/pixi.lock").write_text("\n".join([*lines, "version: 7", ""]))
+
+
 def hadolint() -> str | None:
     return shutil.which("hadolint") or shutil.which("hadolint", path=str(Path(sys.executable).parent))
 

@@ -16,6 +16,7 @@ from envtool.fact import Fact, dataclass
 
 if TYPE_CHECKING:
     from envtool.catalog import Catalog
+    from envtool.cli.setup_locked import Held
     from envtool.cli.spec_option import Spec
     from envtool.course import Course
     from envtool.plan import NoPlan
@@ -85,6 +86,7 @@ class Subject(Fact):
     spec: str | None
     lock: str | None
     envtool: str
+    held: tuple[Held, ...] | None = None  # what the lockfile holds, where that can be told
 
 
 def subject_of(asked: Asked, *, may_be_path: bool, several: bool = False) -> Subject:
@@ -93,6 +95,7 @@ def subject_of(asked: Asked, *, may_be_path: bool, several: bool = False) -> Sub
     ``several``: the target has several files, and so --output names a folder.
     """
     from envtool.cli.setup import course_of
+    from envtool.cli.setup_locked import held_in
 
     course, found = course_of(asked.spec, asked.no_spec, asked.name)
     root = os.path.abspath(folder_of(asked.output, several=several) or os.getcwd())
@@ -100,7 +103,8 @@ def subject_of(asked: Asked, *, may_be_path: bool, several: bool = False) -> Sub
     lock = _below(found_lock, root, "--lock") if found_lock is not None else None
     spec = _below(found.path, root, "--spec") if found is not None else None
     _refuse_folders(course, found, root)
-    return Subject(course, spec, lock, _source(asked.envtool, lock is not None, may_be_path=may_be_path))
+    held = held_in(found_lock, lock) if found_lock is not None and lock is not None else None
+    return Subject(course, spec, lock, _source(asked.envtool, lock is not None, may_be_path=may_be_path), held)
 
 
 def _lockfile(asked: Asked, found: Spec | None) -> str | None:
@@ -174,6 +178,8 @@ def recipe_of(subject: Subject, python: str | None, variant: str | None) -> Reci
         raise UsageError(f"--variant {variant}: there is no such one here", hint="take cpu, cuda, or one such as cu126")
     catalog = load()
     course, subdir = subject.course, linux_of(subject.course)
+    if subject.held is not None:
+        return _locked_recipe(subject, subdir, checked_python(python) if python else None, variant)
     version = (
         checked_python(python)
         if python is not None
@@ -195,6 +201,27 @@ def recipe_of(subject: Subject, python: str | None, variant: str | None) -> Reci
     gpu = variant if variant != "cpu" else cuda
     driver = catalog.driver_floor(gpu, "linux") if gpu is not None else None
     return Recipe(course, subject.spec, version, variant, subject.envtool, subject.lock, driver, cuda)
+
+
+def _locked_recipe(subject: Subject, subdir: str, python: str | None, variant: str | None) -> Recipe:
+    """The recipe of an image that holds what is locked: Python, build and driver are the lockfile's."""
+    from envtool.catalog import load
+    from envtool.cli.setup_locked import gpu_of, held_variant
+    from envtool.setup.recipe import Recipe
+
+    assert subject.held is not None
+    chosen = held_variant(subject.held, subdir, variant)
+    cuda, driver = gpu_of(subject.held, subdir, load())
+    version = python or _envtools_python(chosen.python)
+    return Recipe(subject.course, subject.spec, version, chosen.shown, subject.envtool, subject.lock, driver, cuda)
+
+
+def _envtools_python(locked: str) -> str:
+    """The Python of an image or a job: the lockfile's, where envtool itself runs on it."""
+    from envtool.setup.builds import OLDEST
+    from envtool.versions import dotted, numbers
+
+    return locked if numbers(locked) >= OLDEST else dotted(OLDEST)
 
 
 def linux_of(course: Course) -> str:
@@ -235,21 +262,43 @@ def ci_recipe(
     if unknown:
         raise UsageError(f"there is no runner for {unknown[0]}", hint=f"name a --platform of {', '.join(known)}")
     catalog = load()
-    found = {subdir: _pythons_of(subject, named, subdir, catalog) for subdir in dict.fromkeys(platforms)}
+    wanted = _locked_platforms(subject, platforms)
+    found = {subdir: _pythons_of(subject, named, subdir, catalog) for subdir in wanted}
     found = {subdir: pythons for subdir, pythons in found.items() if pythons}
     newest_of_all = next(iter(found.values()))[-1]
     return Recipe(subject.course, subject.spec, newest_of_all, "cpu", subject.envtool, subject.lock), found
 
 
+def _locked_platforms(subject: Subject, platforms: tuple[str, ...]) -> tuple[str, ...]:
+    """The platforms, each once, without those that the lockfile holds nothing for, which are named."""
+    from envtool.cli.setup_locked import HINT
+
+    there = tuple(dict.fromkeys(platforms))
+    if subject.held is None:
+        return there
+    locked = {one.subdir for one in subject.held}
+    out = [subdir for subdir in there if subdir not in locked]
+    if len(out) == len(there):
+        raise UsageError(f"the lockfile holds nothing for {', '.join(there)}", hint=HINT)
+    if out:
+        note(f"note: left out, as the lockfile holds nothing for it: {', '.join(out)}")
+    return tuple(subdir for subdir in there if subdir in locked)
+
+
 def _pythons_of(subject: Subject, named: tuple[str, ...], subdir: str, catalog: Catalog) -> tuple[str, ...]:
     """The Pythons to try on a platform: those named, else the oldest and the newest; a lockfile has one of its own."""
+    from envtool.cli.setup_locked import held_variant
     from envtool.setup.recipe import checked_python, newest
 
     course = subject.course
+    if named and subject.held is not None:
+        return tuple(dict.fromkeys(map(checked_python, named)))
     if named:
         for version in map(checked_python, named):
             _refuse_without_plan(course, subdir, version, "cpu", catalog)
         return tuple(dict.fromkeys(named))
+    if subject.held is not None:
+        return (_envtools_python(held_variant(subject.held, subdir, None).python),)
     there = pythons_with_a_plan(course, subdir, "cpu", catalog)
     last = newest(there, course)
     return (last,) if subject.lock is not None or not course.python else tuple(dict.fromkeys((there[0], last)))

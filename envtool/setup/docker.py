@@ -73,8 +73,9 @@ def _head(recipe: Recipe) -> list[str]:
             f"# the machine needs the NVIDIA driver{_or_newer(recipe)} and the NVIDIA Container Toolkit, nothing else.",
         ]
     elif recipe.cuda is not None:
+        variant = recipe.named(recipe.cuda)
         lines += [
-            f"# For NVIDIA GPUs build it with --build-arg VARIANT={recipe.cuda}, and run it with --gpus all:",
+            f"# For NVIDIA GPUs build it with --build-arg VARIANT={variant}, and run it with --gpus all:",
             f"# the machine needs the NVIDIA driver{_or_newer(recipe)} and the NVIDIA Container Toolkit, nothing else.",
         ]
     return [
@@ -90,7 +91,8 @@ def _or_newer(recipe: Recipe) -> str:
 
 def _arguments(recipe: Recipe) -> list[str]:
     return [
-        "# Which PyTorch: cpu, or a CUDA variant as `envtool pick` names it.",
+        "# Which PyTorch: cpu, or a CUDA variant as "
+        + ("`envtool pick` names it." if recipe.lock is None else "the lockfile names it."),
         f"ARG VARIANT={recipe.locked_variant}",
         "# What pip installs envtool from" + (
             ", and where the builds of PyTorch are." if recipe.lock is None else "."

@@ -56,9 +56,13 @@ class Recipe(Fact):
 
     @property
     def locked_variant(self) -> str:
-        """The variant as the install line names it: a lockfile has them by the course's own names."""
-        named = self.lock is None or self.variant == "cpu" or self.variant in self.course.variants
-        return self.variant if named else "cuda"
+        """The variant as the install line names it."""
+        return self.named(self.variant)
+
+    def named(self, variant: str) -> str:
+        """A variant as the install line names it: a lockfile has them by the course's own names."""
+        is_name = self.lock is None or variant == "cpu" or variant in self.course.variants
+        return variant if is_name else "cuda"
 
     def which(self) -> list[str]:
         """The words by which envtool's commands find the spec."""
