@@ -154,6 +154,26 @@ def test_activation_sets_what_packages_ask_for_and_deactivation_takes_it_back(ro
     assert lines[2:] == ["(.conda) $ ", "[][][]", "same", "$ ", "gone"]
 
 
+@pytest.mark.parametrize("shell", ["bash", "dash"])
+def test_activation_in_a_job_that_stops_at_errors(room: Room, shell: str) -> None:
+    """conda-forge has scripts that read variables which nobody set, and some that end in a test that is false."""
+    assert room.run(room.lock(*packages(), kind="v1")) == 0
+    for folder in ("activate.d", "deactivate.d"):
+        (room.env / "etc" / "conda" / folder / "careless.sh").write_text(
+            '[ -n "$NOBODY_SET_THIS" ]\n', encoding="utf-8"
+        )
+    script = """
+    set -eu
+    . .conda/bin/activate
+    greet; case "$-" in *e*u*) echo strict ;; *u*e*) echo strict ;; esac
+    deactivate
+    echo "$-" | tr -cd eu | wc -c; echo "$NOBODY_SET_THIS_EITHER"; echo not reached
+    """
+    done = subprocess.run([shell, "-c", script], cwd=room.folder, capture_output=True, text=True)
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["hello", "strict", "2"], done.stderr
+    assert "NOBODY_SET_THIS_EITHER" in done.stderr
+
+
 def test_the_scripts_for_windows_and_fish() -> None:
     from envtool.install.conda_activate import package_variables, scripts
 

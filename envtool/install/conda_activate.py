@@ -15,13 +15,16 @@ _POSIX = """\
 # Source this: . {quoted}/bin/activate
 if [ "$(command -v deactivate)" = deactivate ]; then deactivate; fi
 deactivate() {{
+    _envtool_flags="$-"; set +eu
     for _envtool_script in $(ls -r "$CONDA_PREFIX/etc/conda/deactivate.d" 2>/dev/null); do
         case "$_envtool_script" in *.sh) . "$CONDA_PREFIX/etc/conda/deactivate.d/$_envtool_script" ;; esac
     done
+    case "$_envtool_flags" in *e*) set -e ;; esac
+    case "$_envtool_flags" in *u*) set -u ;; esac
     PATH="$_ENVTOOL_OLD_PATH"; export PATH
     if [ -n "${{_ENVTOOL_OLD_PS1-}}" ]; then PS1="$_ENVTOOL_OLD_PS1"; fi
     if [ -n "${{_ENVTOOL_OLD_PREFIX-}}" ]; then CONDA_PREFIX="$_ENVTOOL_OLD_PREFIX"; else unset CONDA_PREFIX; fi
-    unset CONDA_DEFAULT_ENV _ENVTOOL_OLD_PATH _ENVTOOL_OLD_PS1 _ENVTOOL_OLD_PREFIX _envtool_script{names}
+    unset CONDA_DEFAULT_ENV _ENVTOOL_OLD_PATH _ENVTOOL_OLD_PS1 _ENVTOOL_OLD_PREFIX _envtool_script _envtool_flags{names}
     unset -f deactivate
     hash -r 2>/dev/null || true
 }}
@@ -32,10 +35,13 @@ CONDA_PREFIX={quoted}; CONDA_DEFAULT_ENV="$CONDA_PREFIX"
 PATH="$CONDA_PREFIX/bin:$PATH"
 export CONDA_PREFIX CONDA_DEFAULT_ENV PATH
 {exports}if [ -n "${{PS1-}}" ]; then PS1="({name}) $PS1"; fi
+_envtool_flags="$-"; set +eu # what packages bring was not written for a job with set -eu
 for _envtool_script in $(ls "$CONDA_PREFIX/etc/conda/activate.d" 2>/dev/null); do
     case "$_envtool_script" in *.sh) . "$CONDA_PREFIX/etc/conda/activate.d/$_envtool_script" ;; esac
 done
-unset _envtool_script
+case "$_envtool_flags" in *e*) set -e ;; esac
+case "$_envtool_flags" in *u*) set -u ;; esac
+unset _envtool_script _envtool_flags
 hash -r 2>/dev/null || true
 """
 _FISH = """\
