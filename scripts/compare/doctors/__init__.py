@@ -1,0 +1,1 @@
+"""Pieces of ``scripts/compare_doctors.py``: broken environments as data, their rooms, the tools, the rule, the page."""
