@@ -63,6 +63,8 @@ COUNTS = [
     'state = torch.load(path, map_location="cpu")',
     'state = torch.load(path, "cuda:0")',
     'state = torch.load(path, map_location={"cuda:1": "cuda:0"})',
+    'state = torch.load(path, map_location={"cuda:0": "cpu"})',
+    'model = load("m", device_map={"": "cuda"})',
     "state = torch.load(path, map_location=lambda storage, where: storage.cuda(0))",
     'torch.set_default_device("cuda")',
     "torch.set_default_tensor_type(torch.cuda.FloatTensor)",

@@ -72,6 +72,8 @@ def _alternatives(node: ast.expr | None) -> list[ast.expr]:
             return elements
         case ast.List(elts=elements) | ast.Tuple(elts=elements) | ast.Set(elts=elements):
             return elements if len(elements) == 1 else [element for element in elements if is_indexed(element)]
+        case ast.Dict(values=[value]):  # map_location={"cuda:0": "cpu"}
+            return [value]
     return []
 
 
