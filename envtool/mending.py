@@ -14,6 +14,7 @@ from envtool.verdicts import Status, Verdict
 
 PROBLEMS = (Status.FAIL, Status.WARN, Status.UNKNOWN)
 OWN = ("venv", "virtualenv", "uv")  # kinds of environments that belong to one person and can be made again
+FAMILY = ("torch", "torchvision", "torchaudio")
 INDEX = "https://download.pytorch.org/whl/"
 _SUDO = re.compile(r"(?:^|[|&;`(]\s*|\bor: )sudo ")
 
@@ -173,15 +174,20 @@ def _undone(tool: tuple[str, ...], verb: str, words: tuple[str, ...], environmen
     new = []
     for name in _packages(words):
         distribution, build = environment.distribution(name), environment.build(name)
-        if build is not None and "+" in build.version:
-            installed.setdefault(INDEX + build.version.partition("+")[2], []).append(f"{name}=={build.version}")
+        version = distribution.version if distribution else build.version if build else ""
+        if name in FAMILY and "+" in version:
+            installed.setdefault(INDEX + version.partition("+")[2], []).append(f"{name}=={version}")
+        elif name in FAMILY and version:  # PyPI's own build, for which pip would take a 2.13.0+cpu as well
+            installed.setdefault("", []).append(f"{name}==={version}")
         elif distribution is not None:
-            installed.setdefault("", []).append(f"{name}=={distribution.version}")
+            installed.setdefault("", []).append(f"{name}=={version}")
         elif verb == "install":
             new.append(name)
     lines = []
     for index, back in installed.items():
-        lines.append(_line(tool, "install", "--no-deps", *back, *(["--index-url", index] if index else [])))
+        # uv's --index-url gives way to a UV_DEFAULT_INDEX of a company's mirror
+        option = "--default-index" if tool[0] == "uv" else "--index-url"
+        lines.append(_line(tool, "install", "--no-deps", *back, *([option, index] if index else [])))
     if new:
         lines.append(_line(tool, "uninstall", *new))
     return " && ".join(lines)

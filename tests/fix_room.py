@@ -134,6 +134,7 @@ class FixRoom(Room):
             "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", "PIP_NO_COMPILE": "1", "PIP_RETRIES": "0",
             "ENVTOOL_DATA": os.path.join(os.path.dirname(__file__), "no-such-folder"), "PYTHONDONTWRITEBYTECODE": "1",
         }  # fmt: skip
+        self.laid: list[Wheel] = []
         self.arguments: list[str] = ["--python", ".venv", "--no-import"]
         self.before, self.after = ":", ":"  # what the shell runs before the line, and between it and the second look
 
@@ -147,6 +148,7 @@ class FixRoom(Room):
 
     def install(self, *wheels: Wheel) -> None:
         """Lay these down as pip would, record and all."""
+        self.laid += wheels
         for wheel in wheels:
             file = self.home / wheel.filename
             file.write_bytes(wheel.body())

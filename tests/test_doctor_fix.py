@@ -21,7 +21,8 @@ from envtool.mending import Offer, Refused, commands_in, offer
 from envtool.verdicts import failed
 
 ENV = replace(
-    environment(build("torch", "2.13.0+cu126", "cu126"), distributions=(dist("numpy", "1.26.4"),)),
+    environment(build("torch", "2.13.0+cu126", "cu126")),
+    distributions=(dist("torch", "2.13.0+cu126"), dist("numpy", "1.26.4")),
     prefix="/c/.venv", base_prefix="/usr", executable="/c/.venv/bin/python", chosen_by="--python",
     working_directory="/c", manager="venv", externally_managed=False, conda_base=False,
 )  # fmt: skip
@@ -116,6 +117,14 @@ def test_what_is_offered_and_how_it_is_undone(line, runs, undo) -> None:
 def test_what_is_never_offered(line, reason) -> None:
     found = offered(line)
     assert isinstance(found, Refused) and reason in found.reason
+
+
+def test_pypis_own_build_is_brought_back_from_there() -> None:
+    """Its version has no local part, whatever torch says of itself."""
+    found = offered("python -m pip install torch==2.13.0+cpu", replace(
+        ENV, distributions=(dist("torch", "2.13.0"),), chosen_by="the active environment (VIRTUAL_ENV)"
+    ))  # fmt: skip
+    assert isinstance(found, Offer) and found.undo == "/c/.venv/bin/python -m pip install --no-deps torch===2.13.0"
 
 
 def test_not_offered_for_what_is_not_ones_own() -> None:
