@@ -445,6 +445,9 @@ def test_a_lockfile_of_envtool_knows_what_it_was_locked_from_and_who_touched_it(
     assert failing() == {
         "lock-edited": f"bring back {os.path.join('lockfiles', 'pixi.lock')} as it was committed before"
     }
+    for spoilt in (f"<<<<<<< HEAD\n{kept}", kept.replace("# target: ", "<<<<<<< HEAD\n# target: ", 1), "", kept[:300]):
+        pixi.write_text(spoilt)
+        assert list(failing()) == ["lock-edited"], spoilt[:20]  # it is there, and nobody can say what it holds
     pixi.write_text(kept)
     spec = tmp_path / "envtool.toml"
     spec.write_text(spec.read_text().replace('["numpy"]', '["numpy>=1.20"]'))

@@ -37,12 +37,14 @@ def freshness(spec: Spec | None, locked: Locked | None, folder: str) -> Freshnes
     text = read_text(lock_path(folder))
     if text is None:
         return Freshness(OTHERS, OTHERS)
-    from envtool.lock.pixi import head
+    from envtool.lock.pixi import head, is_of_pixi
 
     try:
         top = head(text, short(lock_path(folder)))
-    except UsageError:  # of pixi's own
-        return Freshness(OTHERS, OTHERS)
+    except UsageError as error:
+        if is_of_pixi(text):
+            return Freshness(OTHERS, OTHERS)
+        return Freshness(Unknown(error.message), Found((error.message,)), short(lock_path(folder)))
     if locked is not None and locked.kind == "pylock":
         return _of_pylock(spec, locked, top)
     if locked is not None and os.path.dirname(os.path.abspath(locked.path)) != os.path.abspath(folder):

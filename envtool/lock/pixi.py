@@ -17,6 +17,7 @@ from envtool.lock.yaml_text import scalar, sequence
 
 FILE_NAME = "pixi.lock"
 _HEADER = "# Made by `envtool lock`; do not edit. The other lockfiles in this folder are made from this one."
+_CONFLICT = re.compile(r"^<{7} ", re.MULTILINE)
 _COMMENT = re.compile(r"# (name|channels|spec|target|missing): (.*)")
 _BUILD_NUMBER = re.compile(r"(?:^|_)(\d+)$")
 
@@ -170,9 +171,14 @@ def head(text: str, where: str) -> Head:
     return Head(str(found["name"]), tuple(map(str, channels)), spec, tuple(targets), tuple(missing))
 
 
+def is_of_pixi(text: str) -> bool:
+    """Did pixi itself write it? What is empty, or in the middle of a merge, nobody wrote."""
+    return text.startswith("version:") and not _CONFLICT.search(text)
+
+
 def _refuse_conflict(text: str, where: str) -> None:
     """Two people added a package each, and git could not merge it: what is locked on one side is a good start."""
-    if re.search(r"^<{7} ", text, re.MULTILINE):
+    if _CONFLICT.search(text):
         raise UsageError(
             f"{where} holds the marks of a merge that was not ended",
             hint="mend the spec, take one side of the folder (`git checkout --ours lockfiles`), then `envtool lock`",
