@@ -175,6 +175,7 @@ class Environment(Fact):
     shadows: tuple[Shadow, ...] = ()
     leftovers: tuple[str, ...] = ()  # "~orch-2.1.0.dist-info": half-removed distributions
     invalid: tuple[str, ...] = ()  # metadata folders without a readable METADATA
+    closed: tuple[str, ...] = ()  # folders of packages that this user may not read
     # Found: a plain start works as well as an isolated one (-I). Absent: it doesn't, and this is what it said.
     plain_start: Reading[str] = NOT_ASKED
     working_directory: str | None = None  # where the plain start ran

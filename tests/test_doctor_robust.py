@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -162,19 +163,53 @@ def test_no_home_at_all_and_a_home_that_cannot_be_written(room: Room, tmp_path: 
     assert "torch-not-installed" in answered(nowhere) and (tmp_path / "r").exists()
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o555)
-    done = room.doctor("--python", room.prefix, HOME=str(locked), TMPDIR=str(locked))
+    done = room.doctor("--python", room.prefix, HOME=str(locked), TMPDIR=str(locked), under=as_anybody())
     assert "torch-not-installed" in answered(done)
+    assert "cache-not-writable" in done.out
     assert not list(locked.iterdir())
 
 
+RIGHTS = "-dac_override,-dac_read_search"  # by which root passes over what a file's mode says
+
+
+def as_anybody() -> tuple[str, ...]:
+    """What makes root heed the modes of files, as everybody else must."""
+    if os.getuid() != 0:
+        return ()
+    drop = ("setpriv", "--bounding-set", RIGHTS, "--inh-caps", RIGHTS)
+    if shutil.which("setpriv") is None or subprocess.run([*drop, "true"], capture_output=True).returncode:
+        pytest.skip("root may read and write everything, and there is no setpriv that takes that away")
+    return drop
+
+
 @posix
-@pytest.mark.skipif(hasattr(os, "getuid") and os.getuid() == 0, reason="root may read everything")
+@pytest.mark.slow
 def test_site_packages_that_cannot_be_read(room: Room) -> None:
+    distribution(room.site, "numpy", "2.1.0")
     room.site.chmod(0)
     try:
-        answered(room.doctor("--python", room.prefix))
+        done = room.doctor("--python", room.prefix, under=as_anybody())
+        assert "You may not read" in answered(done) and "can't be seen" in done.out.replace("\n      ", " ")
+        assert "pip install" not in done.out  # nobody is told to install what may be there
     finally:
         room.site.chmod(0o755)
+
+
+@posix
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["torch", "torch-2.13.0.dist-info"])
+def test_a_torch_that_cannot_be_read(room: Room, name: str) -> None:
+    distribution(room.site, "torch", "2.13.0")
+    (room.site / "torch").mkdir()
+    (room.site / "torch" / "version.py").write_text("__version__ = '2.13.0'\n")
+    (room.site / name).chmod(0)
+    try:
+        done = room.doctor("--json", "--python", room.prefix, under=as_anybody())
+        verdicts = json.loads(done.out)["verdicts"]
+        assert [v["code"] for v in verdicts if v["status"] == "fail"] == ["torch-not-installed"]
+        assert f"/{name}: whether" in next(v["message"] for v in verdicts if v["code"] == "torch-not-installed")
+    finally:
+        (room.site / name).chmod(0o755)
 
 
 @pytest.fixture
@@ -210,6 +245,19 @@ def test_a_full_disk_hides_no_answer(room: Room, full_disk: Path) -> None:
     document = room.doctor("--json", "--python", room.prefix, "--report", "out", cwd=full_disk, **env)
     assert document.code == 4 and json.loads(document.out)["schema"] == "envtool.error/1"
     assert [path.name for path in full_disk.iterdir()] == ["filler"]
+
+
+@posix
+@pytest.mark.slow
+def test_files_that_may_not_grow_hide_no_answer(room: Room) -> None:
+    """A full disk for those who may mount none: a limit of nothing on each file that is written."""
+    code = "import os, resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)); os.execv(sys.argv[1], sys.argv[1:])"
+    under = (sys.executable, "-c", code)
+    assert "torch-not-installed" in answered(room.doctor("--python", room.prefix, under=under))
+    for option in ("--report", "--html", "--junit"):
+        done = room.doctor("--no-import", "--python", room.prefix, option, "out", under=under)
+        assert done.code == 4 and "File too large" in done.err and "Traceback" not in done.err
+        assert "torch-not-installed" in done.out
 
 
 # ── patience ─────────────────────────────────────────────────────────────────────────────────────

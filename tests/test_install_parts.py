@@ -553,6 +553,13 @@ SAID = [
     ("hash-mismatch", 4, "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE."),
     ("certificate", 4, "  cause: client error (Connect)\n  cause: invalid peer certificate: UnknownIssuer"),
     ("certificate", 4, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: unable to get local issuer certificate"),
+    ("certificate-name", 4, '  cause: invalid peer certificate: certificate not valid for name "127.0.0.1"; certificate is'),
+    ("certificate-name", 4, "SSLCertVerificationError(1, \"certificate verify failed: Hostname mismatch, certificate is not "
+     "valid for 'x.example.org'. (_ssl.c:1000)\")"),
+    ("certificate-name", 4, "SSLError(CertificateError(\"hostname '127.0.0.1' doesn't match 'wrong.example.org'\"))"),
+    ("certificate-date", 4, "  cause: invalid peer certificate: Expired"),
+    ("certificate-date", 4, "  cause: invalid peer certificate: certificate not valid yet: verification time 1 (UNIX), but"),
+    ("certificate-date", 4, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired (_ssl.c:1)"),
     ("proxy-password", 4, "  cause: tunnel error: proxy authorization required"),
     ("proxy-password", 4, "ProxyError('Cannot connect to proxy.', OSError('Tunnel connection failed: 407 Proxy'))"),
     ("proxy", 4, "  cause: tunnel error: failed to create underlying connection\n  cause: Connection refused"),

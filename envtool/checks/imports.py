@@ -14,18 +14,18 @@ from envtool.verdicts import Verdict, failed, passed, skipped, warned
 
 
 def _import_cause(code: str) -> Callable[[Evidence], Verdict]:
-    """A check that passes unless an import failed with this cause's words."""
+    """A check that passes unless an import, or the first calculation, failed with this cause's words."""
 
     def judge(evidence: Evidence) -> Verdict:
         report = evidence.report
         if report is None:
             return skipped("not imported")
         for stage in report.stages:
-            if stage.outcome in ("error", "crash") and stage.name in IMPORTS and known(stage, CAUSES) == code:
+            if stage.outcome in ("error", "crash") and stage.name in WORDS and known(stage, CAUSES) == code:
                 cause = CAUSES[code]
                 hint, command = cause.mend(evidence)
                 return failed(
-                    f"`import {stage.name}` {how_it_ended(stage)}. {cause.message}",
+                    f"{WORDS[stage.name]} {how_it_ended(stage)}. {cause.message}",
                     hint=hint,
                     command=command,
                     evidence=facts_of(stage),
@@ -39,6 +39,10 @@ def _import_cause(code: str) -> Callable[[Evidence], Verdict]:
 
 
 IMPORTS = ("torch", "torchvision", "torchaudio")
+WORDS = {name: f"`import {name}`" for name in IMPORTS} | {
+    "numpy-bridge": "Exchanging data with NumPy",
+    "cpu": "A matrix product and its gradient on the CPU",
+}
 
 
 # ── the imports themselves ───────────────────────────────────────────────────────────────────────
@@ -115,22 +119,24 @@ def python_ends_well(evidence: Evidence) -> Verdict:
 
 def numpy_bridge_works(evidence: Evidence) -> Verdict:
     """From a NumPy array to a tensor and back."""
-    return _works(evidence, "numpy-bridge", "Exchanging data with NumPy")
+    return _works(evidence, "numpy-bridge")
 
 
 def cpu_computes(evidence: Evidence) -> Verdict:
     """A matrix product and a gradient, checked by value."""
-    return _works(evidence, "cpu", "A matrix product and its gradient on the CPU")
+    return _works(evidence, "cpu")
 
 
-def _works(evidence: Evidence, name: str, what: str) -> Verdict:
+def _works(evidence: Evidence, name: str) -> Verdict:
     stage = stage_or_verdict(evidence, name)
     if isinstance(stage, Verdict):
         return stage
     if stage.outcome == "ok":
-        return passed(f"{what} works" if name != "cpu" else "a matrix product and its gradient are right")
+        return passed(f"{WORDS[name]} works" if name != "cpu" else "a matrix product and its gradient are right")
+    if known(stage, CAUSES):
+        return skipped("another check explains it")
     hint, command = (name == "numpy-bridge" and _numpy_again(evidence)) or reinstall(evidence)
-    return failed(f"{what} {how_it_ended(stage)}.", hint=hint, command=command, evidence=facts_of(stage))
+    return failed(f"{WORDS[name]} {how_it_ended(stage)}.", hint=hint, command=command, evidence=facts_of(stage))
 
 
 def _numpy_again(evidence: Evidence) -> tuple[str, bool] | None:
@@ -141,7 +147,7 @@ def _numpy_again(evidence: Evidence) -> tuple[str, bool] | None:
     return evidence.mender.install("--force-reinstall", "--no-deps", f"numpy=={numpy.version}"), True
 
 
-BEHIND = (*PACKAGES, *OTHER_FILES)
+BEHIND = (*PACKAGES, *OTHER_FILES, "torch-not-installed")
 CHECKS = (
     Check("import-not-tried", "Python comes as far as the imports", "PyTorch", import_could_be_tried,
           needs=("python-plain-start", "stdlib-shadow", "file-named-torch", "folder-named-torch"), behind=BEHIND),

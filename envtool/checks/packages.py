@@ -24,6 +24,12 @@ def torch_is_installed(evidence: Evidence) -> Verdict:
         return skipped("Python does not start")
     if evidence.torch is not None:
         return passed(label(evidence.torch))
+    if env.closed:
+        return failed(
+            f"You may not read {env.closed[0]}: whether PyTorch is there, and which, can't be seen.",
+            hint="ask the owner of that folder for the right to read it, or make an environment of your own",
+            evidence={"closed": list(env.closed)},
+        )
     record = env.distribution("torch")
     if record is not None:
         return _files_are_gone(evidence, record.version)
@@ -82,7 +88,7 @@ def nothing_is_half_removed(evidence: Evidence) -> Verdict:
     env = _env(evidence)
     if env is None:
         return skipped("Python does not start")
-    rests = env.leftovers + env.invalid
+    rests = tuple(path for path in env.leftovers + env.invalid if path not in env.closed)
     if not rests:
         return passed("nothing")
     line = _deletes(evidence, env, rests)

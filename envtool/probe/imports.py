@@ -148,11 +148,14 @@ def _cut_short(name: str, done: Completed, timeout: float) -> Stage:
 
 
 def _end_of(stderr: str) -> tuple[str, ...]:
-    """The last lines; of a fatal error's report the first ones, because the innermost call comes first there."""
+    """The last lines; of a fatal error's report the first ones, because the innermost call comes first there.
+
+    Before the report stands what the library said that ended the process: "OMP: Error #15", "terminate called …".
+    """
     lines = lines_of(shown(stderr))
     for number, line in enumerate(lines):
         if line.startswith(("Fatal Python error", "Windows fatal exception")):
-            return tuple(lines[number : number + 5])
+            return tuple(lines[max(0, number - 2) : number + 5])
     return tuple(lines[-5:])
 
 

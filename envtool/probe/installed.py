@@ -140,6 +140,12 @@ def leftovers_of(entries: tuple[Entry, ...]) -> tuple[str, ...]:
     )
 
 
+def closed_of(entries: tuple[Entry, ...]) -> tuple[str, ...]:
+    """The folders of packages that this user may not read."""
+    ours = (entry for entry in entries if entry.leak != "working-directory")
+    return tuple(path for entry in ours for path in texts_of(entry.answer, "closed"))
+
+
 def _join(folder: str, name: str) -> str:
     separator = "\\" if "\\" in folder and "/" not in folder else "/"
     return folder.rstrip("/\\") + separator + name

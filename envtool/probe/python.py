@@ -16,6 +16,7 @@ from envtool.probe.host import Host
 from envtool.probe.imports import start_import
 from envtool.probe.installed import (
     builds_of,
+    closed_of,
     conda_packages_of,
     distributions_of,
     entries_of,
@@ -122,6 +123,7 @@ def _environment(
         leaks=leaks_of(entries),
         shadows=shadows_of(entries, distributions, builds),
         leftovers=leftovers_of(entries),
+        closed=closed_of(entries),
         invalid=invalid_of(entries),
         plain_start=_plain_start(completed, plain),
         working_directory=cwd,

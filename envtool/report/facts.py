@@ -48,7 +48,7 @@ def torch_line(environment: Environment | BrokenEnvironment, imports: Reading[Im
         if build is not None:
             parts.append(f"{package} {build.version.partition('+')[0]} ({build_words(build)})")
     if not parts:
-        return "not installed"
+        return "can't be read" if environment.closed else "not installed"
     if environment.build("torch") is not None and environment.distribution("numpy") is None:
         parts.append("no NumPy")
     return ", ".join(parts) + _import_words(imports)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from envtool.environment import BrokenEnvironment, Environment, ImportReport
@@ -21,7 +21,7 @@ KEYS = [
     "prefix", "base_prefix", "path", "entries", "identity", "distributions", "name",
     "version", "readable", "builds", "package", "version_py", "shipped", "shadows",
     "module", "file", "namespace", "conda", "records", "cwd", "home",
-    "bits", "suffixes", "pyvenv", "leftovers", "links", "pythonpath", "executable",
+    "bits", "suffixes", "pyvenv", "leftovers", "closed", "links", "pythonpath", "executable",
     "implementation", "begin", "end", "outcome", "details", "seconds", "hello",
     "done", "lines", "text", "message", "type",
 ]  # fmt: skip
@@ -96,6 +96,7 @@ def completed_json(done: Completed) -> dict[str, object]:
     return {"returncode": done.returncode, "stdout": done.stdout, "stderr": done.stderr, "seconds": done.seconds}
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # on a busy machine
 @given(readings("envtool-environment:", answers), readings("envtool-environment:", answers))
 def test_any_answer_is_an_environment_or_a_broken_one(isolated: Reading[Completed], plain: Reading[Completed]) -> None:
     recording = Recording()

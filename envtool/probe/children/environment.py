@@ -206,6 +206,12 @@ def shadows(entry, there):
     return [one for one in found if one]
 
 
+def closed_to_us(entry, there):
+    """What of an environment this user may not read: the whole folder, or torch's part of it."""
+    mine = [entry] + [os.path.join(entry, name) for name in sorted(there) if name.partition("-")[0] in FAMILY]
+    return [shown(path) for path in mine if not os.access(path, os.R_OK) and os.path.exists(path)]
+
+
 def scan(entry, foreign):
     """One directory of the path, listed once."""
     there = set(names(entry))
@@ -223,6 +229,9 @@ def scan(entry, foreign):
         egg = headers_of(text(os.path.join(entry, "EGG-INFO", "PKG-INFO")) or "")
         egg.update({"metadata": "EGG-INFO", "readable": "name" in egg})
         found["distributions"].append(egg)
+    closed = closed_to_us(entry, there)
+    if closed:
+        found["closed"] = closed
     if foreign:
         found["shadows"] = shadows(entry, there)
     return found
