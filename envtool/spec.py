@@ -10,6 +10,8 @@ from envtool.fact import Fact
 from envtool.versions import numbers, public
 
 FAMILY = ("torch", "torchvision", "torchaudio")
+_ALSO_TORCH = frozenset({*FAMILY, "triton", "torchtext", "torchdata"})
+_NO_CUDA = frozenset({"nvidia-ml-py", "nvidia-ml-py3"})  # NVML's Python, without a library of CUDA's
 ACCELERATORS = ("auto", "gpu", "cpu", "cuda", "rocm", "xpu", "mps")
 INSTALLERS = ("pip", "uv", "conda", "mamba", "pixi")
 CONDA_INSTALLERS = ("conda", "mamba", "pixi")
@@ -105,3 +107,8 @@ def _requirement(text: str, installer: str) -> tuple[str, str, str | None]:
         else:
             parts.append(str(specifier))
     return name, ",".join(parts), local
+
+
+def is_torch_of_pypi(name: str) -> bool:
+    """Would a package of PyPI stand beside conda's PyTorch as a second one, or as a part of one?"""
+    return name in _ALSO_TORCH or (name.startswith("nvidia-") and name not in _NO_CUDA)

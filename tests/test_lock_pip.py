@@ -39,6 +39,10 @@ SMALL = [
     Wheel("wantsold", "1.0", ("numpy<1",)),
     Wheel("linuxonly", "1.0", (), "cp313-cp313-manylinux_2_17_x86_64"),
     Wheel("toonew", "1.0", (), "cp313-cp313-manylinux_2_34_x86_64"),
+    Wheel("seesall", "1.0", ("torchvision",)),
+    Wheel("torchvision", "0.1"),
+    Wheel("watcher", "1.0", ("nvidia-ml-py",)),
+    Wheel("nvidia-ml-py", "12.0"),
     Wheel("numpy", "9.9", ("never",)),
     Wheel("torch", "99.0", ("never",)),
 ]
@@ -91,6 +95,14 @@ def test_a_platform_for_which_there_is_no_wheel(channel: Path, index: Index) -> 
     assert [one.target.subdir for one in outcome.locked] == ["linux-64"]
     assert [one.target.subdir for one in outcome.refused] == ["win-64"]
     assert lock(channel, replace(ONE, pip_packages=("toonew",))).refused, "its glibc is above the floor"
+
+
+def test_a_part_of_pytorch_never_comes_from_pip(channel: Path, index: Index) -> None:
+    (one,) = lock(channel, replace(ONE, torch=("torch",), pip_packages=("seesall",))).refused
+    assert one.message == "a package under [pip] needs torchvision, and pip's does not go with conda's PyTorch"
+    assert one.hint.startswith("write torchvision under torch in the spec, so that conda brings it")
+    (two,) = lock(channel, replace(ONE, pip_packages=("seesall", "watcher"))).locked
+    assert [wheel.name for wheel in two.wheels] == ["nvidia-ml-py", "seesall", "watcher"]
 
 
 def test_a_package_that_the_index_does_not_have(channel: Path, index: Index) -> None:

@@ -184,9 +184,9 @@ def _changes(job: _Job) -> tuple[tuple[Change, ...], tuple[str, ...]]:
     """What is not there as it is locked, and what is there and not locked."""
     from packaging.utils import canonicalize_name
 
-    from envtool.install.conda_pip import TORCH_ON_PYPI
     from envtool.install.conda_state import read_records
     from envtool.report.install import Change
+    from envtool.spec import is_torch_of_pypi
 
     there = read_records(job.place.path) if job.place.there else {}
     changes = []
@@ -202,7 +202,8 @@ def _changes(job: _Job) -> tuple[tuple[Change, ...], tuple[str, ...]]:
         if version != wheel.version:
             changes.append(Change(wheel.name, wheel.version, version, None, wheel.url))
     locked = {package.name for package in job.target.packages}
-    hidden = [name for name in job.extra if name in TORCH_ON_PYPI]  # would be imported in place of conda's
+    # what would be imported in place of conda's
+    hidden = [name for name in job.extra if is_torch_of_pypi(name) and not name.startswith("nvidia-")]
     return tuple(changes), (*(name for name in there if name not in locked), *hidden)
 
 

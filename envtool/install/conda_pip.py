@@ -14,10 +14,9 @@ from envtool.install.failures import explained
 from envtool.install.order import Command
 from envtool.install.tool import run
 from envtool.install.uv import find_uv
+from envtool.spec import is_torch_of_pypi
 from envtool.write import write_text
 
-# what would stand beside conda's PyTorch as a second one
-TORCH_ON_PYPI = {"torch", "torchvision", "torchaudio", "triton", "torchtext", "torchdata"}
 TORCH_ON_CONDA = {"pytorch", "pytorch-cpu", "pytorch-gpu", "libtorch", "torchvision", "torchaudio"}
 _SETTINGS = ("UV_TORCH_BACKEND", "UV_REQUIRE_HASHES", "UV_SYSTEM_PYTHON", "UV_BREAK_SYSTEM_PACKAGES", "UV_PYTHON",
              "UV_NO_INDEX", "UV_PROJECT_ENVIRONMENT", "UV_TARGET", "UV_PREFIX", "UV_CONSTRAINT",
@@ -37,7 +36,7 @@ class Wheel(Fact):
 def refuse_two_torches(conda: Iterable[str], wheels: Iterable[Wheel]) -> None:
     """PyTorch from pip is never laid beside conda's: the two load each other's libraries."""
     ours = sorted(TORCH_ON_CONDA.intersection(conda))
-    theirs = [w.name for w in wheels if w.name in TORCH_ON_PYPI or w.name.startswith("nvidia-")]
+    theirs = [wheel.name for wheel in wheels if is_torch_of_pypi(wheel.name)]
     if ours and theirs:
         raise UsageError(
             f"the lockfile has {ours[0]} from conda and {', '.join(theirs[:3])} from pip, which don't go together",

@@ -18,6 +18,7 @@ from envtool.lock.model import LockedTarget, LockedWheel, Refused
 from envtool.lock.pip_files import file_of
 from envtool.lock.request import DEFAULT_MACOS, LockRequest
 from envtool.lock.verify import spec_name
+from envtool.spec import FAMILY, is_torch_of_pypi
 from envtool.write import write_text
 
 _PLATFORMS = {
@@ -44,7 +45,19 @@ def with_wheels(
                 locked.target, f"the packages under [pip] don't go with what conda brings on {locked.target.subdir}",
                 "loosen or drop the package that uv names below, or take it from conda", lines,
             )  # fmt: skip
+    seconds = [wheel.name for wheel in wheels if is_torch_of_pypi(wheel.name)]
+    if seconds:
+        return _second_torch(locked, seconds)
     return replace(locked, wheels=wheels, pip_specs=request.pip_packages)
+
+
+def _second_torch(locked: LockedTarget, names: list[str]) -> Refused:
+    """What pip would bring beside conda's PyTorch: the two load each other's libraries."""
+    hint = "drop the package under [pip] that needs it, or take that one from conda"
+    if set(names) <= set(FAMILY):
+        hint = f"write {' and '.join(names)} under torch in the spec, so that conda brings it; or {hint}"
+    told = " and ".join(names)
+    return Refused(locked.target, f"a package under [pip] needs {told}, and pip's does not go with conda's PyTorch", hint)
 
 
 def _solved(
