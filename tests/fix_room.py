@@ -6,6 +6,7 @@ a certificate that only this shell trusts. The ordinary index is the same one, b
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -15,6 +16,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 import zipfile
 from functools import lru_cache
@@ -114,6 +116,19 @@ def pypis_variant(version: str) -> str:
     return next((b.variant for b in builds if b.torch == version and b.index_url is None), "cpu")
 
 
+@lru_cache(maxsize=4)
+def unpacked_pip(python: str) -> str:
+    wheel = next(wheel for wheel in SMALL if wheel.name == "pip")
+    assert wheel.path, "this Python brings no pip"
+    folder = Path(tempfile.mkdtemp(prefix="envtool-tests-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    with zipfile.ZipFile(wheel.path) as archive:
+        archive.extractall(folder)
+    (folder / f"pip-{wheel.version}.dist-info" / "INSTALLER").write_text("pip\n")
+    subprocess.run([python, "-m", "compileall", "-q", folder], check=False, timeout=100)
+    return str(folder)
+
+
 class FixRoom(Room):
     """``index`` has what was put there, and each version of the PyTorch family that a line asks for."""
 
@@ -139,12 +154,10 @@ class FixRoom(Room):
         self.before, self.after = ":", ":"  # what the shell runs before the line, and between it and the second look
 
     def with_pip(self) -> None:
-        """The pip that Python brings along, unpacked, which is faster than ensurepip."""
-        wheel = next(wheel for wheel in SMALL if wheel.name == "pip")
-        assert wheel.path, "this Python brings no pip"
-        with zipfile.ZipFile(wheel.path) as archive:
-            archive.extractall(self.site)
-        (self.site / f"pip-{wheel.version}.dist-info" / "INSTALLER").write_text("pip\n")
+        """The pip that Python brings along, unpacked and compiled once for all."""
+        shutil.copytree(
+            unpacked_pip(os.path.realpath(self.python)), self.site, dirs_exist_ok=True, copy_function=os.link
+        )
 
     def install(self, *wheels: Wheel) -> None:
         """Lay these down as pip would, record and all."""

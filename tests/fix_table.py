@@ -80,7 +80,7 @@ CASES: dict[str, Case] = {
     "pep668": Case(system_python, then=("torch-not-installed",), one_shell=True),
     "jupyter-kernel-differs": Case(other_kernel),
     "matplotlib-backend": Case(no_inline),
-    "offline": Case(no_index, line="unset PIP_NO_INDEX"),
+    "offline": Case(no_index, then=("torch-not-installed",), line="unset PIP_NO_INDEX", one_shell=True),
     "proxy": Case(silent_proxy, line="unset HTTPS_PROXY"),
     "tls-inspection": Case(variable("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem"), line="unset REQUESTS_CA_BUNDLE"),
     "d2l-install": Case(wants_d2l),
