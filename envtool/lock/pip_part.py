@@ -57,7 +57,9 @@ def _second_torch(locked: LockedTarget, names: list[str]) -> Refused:
     if set(names) <= set(FAMILY):
         hint = f"write {' and '.join(names)} under torch in the spec, so that conda brings it; or {hint}"
     told = " and ".join(names)
-    return Refused(locked.target, f"a package under [pip] needs {told}, and pip's does not go with conda's PyTorch", hint)
+    return Refused(
+        locked.target, f"a package under [pip] needs {told}, and pip's does not go with conda's PyTorch", hint
+    )
 
 
 def _solved(
