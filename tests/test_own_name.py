@@ -86,6 +86,22 @@ def test_in_a_notebook_the_line_is_one_for_a_cell():
     assert "copy this line into PowerShell:" in " ".join(render(windows, Style()).split())
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no sudo of this kind")
+def test_root_without_sudo_gets_no_sudo(monkeypatch, tmp_path):
+    line = failed("x", hint="sudo apt install g++ && sudo reboot", command=True)
+    diagnosis = replace(found(), verdicts=(told("compile-no-cxx", line), told("spec-gpu", passed("x"))))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert shown(diagnosis).verdicts[0].hint == "apt install g++ && reboot"
+    assert "Fix (you; why: " in render(shown(diagnosis), Style())
+    assert shown(diagnosis, here=False) == diagnosis
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert shown(diagnosis) == diagnosis
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    (tmp_path / "sudo").touch(0o755)
+    assert shown(diagnosis) == diagnosis
+
+
 def told(code, verdict):
     return replace(verdict, code=code)
 

@@ -225,7 +225,11 @@ def _print(diagnosis: Diagnosis, asked: Asked, host: Host) -> None:
         from envtool.cli.terminal import style
         from envtool.report.text import render
 
-        sys.stdout.write(render(shown(diagnosis), style(), everything=asked.everything or bool(asked.only)))
+        sys.stdout.write(
+            render(
+                shown(diagnosis, here=asked.machine is None), style(), everything=asked.everything or bool(asked.only)
+            )
+        )
 
 
 def _smoked(diagnosis: Diagnosis) -> Diagnosis:

@@ -34,10 +34,12 @@ def typed(text: str, name: str | None = None) -> str:
     return re.sub(rf"(?<![\w./\\-])(?<!-m )envtool {verb}", lambda _: f"{name} ", text)
 
 
-def shown(diagnosis: Diagnosis) -> Diagnosis:
-    """The diagnosis in the words of this program's user."""
+def shown(diagnosis: Diagnosis, *, here: bool = True) -> Diagnosis:
+    """The diagnosis in the words of this program's user; ``here``: on this machine, which is no recorded one."""
     from envtool.machine import Found
 
+    if here and any("sudo " in (verdict.hint or "") for verdict in diagnosis.problems) and _sudo_is_needless():
+        diagnosis = replace(diagnosis, verdicts=tuple(map(_without_sudo, diagnosis.verdicts)))
     say = _sayer(diagnosis)
     smoke = diagnosis.smoke
     if isinstance(smoke, Found):
@@ -56,6 +58,17 @@ def _renamed(verdict: Verdict) -> Verdict:
     return (
         verdict if (message, hint) == (verdict.message, verdict.hint) else replace(verdict, message=message, hint=hint)
     )
+
+
+def _sudo_is_needless() -> bool:
+    """Is root at work, and no sudo there? So it is in most containers."""
+    from shutil import which
+
+    return os.name == "posix" and os.geteuid() == 0 and which("sudo") is None
+
+
+def _without_sudo(verdict: Verdict) -> Verdict:
+    return replace(verdict, hint=re.sub(r"\bsudo (?=[\w/])", "", verdict.hint)) if verdict.hint else verdict
 
 
 def _sayer(diagnosis: Diagnosis) -> Callable[[Verdict], Verdict]:
