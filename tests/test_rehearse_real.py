@@ -258,6 +258,7 @@ def short(tmp_path_factory):
         "torch.jit.script(model)\nsubprocess.run([sys.executable, '-c', ''])\n"
         "plain = torch.nn.Linear(2, 2)\nplain(torch.ones(1, 2)).sum().backward()\n"
         "torch.optim.SGD(plain.parameters(), lr=0.1).step()\n"
+        "if torch.ones(1).to('meta').device.type == 'cuda':\n    plain(1)\n"
     )
     scripts = [folder / f"{name}.py" for name in [*ENDS, "many", "parts"]]
     return folder, {script.stem: report for script, report in reports(TORCH, folder, scripts).items()}
@@ -282,7 +283,7 @@ def test_twenty_faults_are_told_and_the_rest_counted(short):
 def test_what_is_left_out_is_named(short):
     found = short[1]["parts"]
     named = {limit.name: limit.place.line for limit in found.limits if limit.place}
-    expected = {"compile": 2, "autocast": 3, "torchscript": 5, "subprocess": 6, "trained-on-cpu": 9}
+    expected = {"compile": 2, "autocast": 3, "torchscript": 5, "subprocess": 6, "trained-on-cpu": 9, "compared": 10}
     assert expected.items() <= named.items() and found.outcome == "pass"
 
 

@@ -1,6 +1,8 @@
 """CUDA's rules as a table: operation, its tensors, and which of them CUDA refuses."""
 
 import importlib.util
+import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -140,3 +142,54 @@ class Func:
 )
 def test_an_operation_in_place_has_the_rule_of_the_other(name, base):
     assert rules.base_name(Func(name)) == base
+
+
+# ── comparisons with CUDA's name, which go the other way where the device is called meta ─────────
+
+
+@pytest.fixture(scope="module")
+def branches():
+    """The child's file by itself: what it imports from its folder needs torch."""
+    package = types.ModuleType("rehearse_children")
+    package.__path__ = []
+    for name in ("frames", "labels", "telling"):
+        setattr(package, name, types.ModuleType(f"rehearse_children.{name}"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "rehearse_children", package)
+        spec = importlib.util.spec_from_file_location("rehearse_children.branches", CHILDREN / "branches.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        yield module
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "if DEVICE == 'cuda': pass",
+        "amp = 'cuda' != device.type",
+        "loader = make(pin_memory=x.device.type == 'cuda')",
+        "if 'cuda' in str(device): pass",
+        "if kind in ('mps', 'cuda'): pass",
+        "if str(device).startswith('cuda'): pass",
+        "while name == 'cuda:0': pass",
+        "match kind:\n    case 'cuda': pass",
+    ],
+)
+def test_a_question_for_cuda_by_its_name_is_seen(branches, line):
+    assert branches.first_line(f"import torch\nx = 1\n{line}\n".encode()) == 3 + line.count("\n")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x = torch.ones(3).to('cuda')",
+        "if torch.cuda.is_available(): pass",
+        "if x.is_cuda: pass",
+        "if name == 'cuda is fine': pass",
+        "print('cuda', DEVICE == 'cpu')",
+        "# if DEVICE == 'cuda'",
+        "def cuda(:",
+    ],
+)
+def test_other_words_are_no_question(branches, line):
+    assert branches.first_line(f"x = 1\n{line}\n".encode()) is None

@@ -121,6 +121,7 @@ KINDS: dict[str, tuple[str, str]] = {
 }
 
 LIMITS: dict[str, str] = {
+    "compared": "this asks for the name cuda, and the device is called meta here: --device cuda rehearses that branch",
     "compile": "torch.compile was left out: the model ran uncompiled",
     "torchscript": "TorchScript was left out or ran on the CPU: devices inside it are not rehearsed",
     "export": "the export ran on the CPU: what it writes is not rehearsed",

@@ -16,6 +16,7 @@ _device_of = Base.device.__get__
 _no_functions = torch._C.DisableTorchFunction
 _table = {}
 _tidy_at = 4096
+called_meta = False  # has the script named the device "meta"?
 
 
 class Entry:
@@ -150,7 +151,9 @@ def named(device):
 
 
 def _indexed(kind, index):
+    global called_meta
     if kind == "meta":
+        called_meta = True
         return "meta"
     if index:
         from . import frames, telling

@@ -14,7 +14,7 @@ import torch
 import torch.utils.checkpoint
 import torch.utils.data  # noqa: F401 - what is patched must be there
 
-from . import frames, judge, moves, partly, pretend, rules, saving, telling
+from . import branches, frames, judge, moves, partly, pretend, rules, saving, telling
 
 
 def prepare():
@@ -103,6 +103,7 @@ def _failed(error, began):
 def _end(outcome, began, **facts):
     if os.getpid() != telling.main_process:  # a forked child that left through the script
         return
+    branches.tell()
     telling.tell(
         "end",
         outcome=outcome,
