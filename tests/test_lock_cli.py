@@ -396,6 +396,10 @@ def test_variants_that_conda_does_not_have(course: Path, run: Ran) -> None:
     assert run() == 0
     assert "note: rocm6.4 is not locked: conda-forge has no PyTorch for it" in run.err
     assert run("--check") == 0
+    add(course, "variants =", 'platforms = ["linux-64", "win-arm64"]\nvariants =')
+    assert run() == 0
+    assert "note: win-arm64 is not locked: conda-forge has no PyTorch for it" in run.err
+    assert run("--check") == 0
     add(course, '["cpu", "rocm6.4"]', '["rocm6.4"]')
     assert run() == 2
     assert "so there is nothing to lock" in run.err

@@ -15,7 +15,7 @@ from lock_channel import CHANNEL, SUBDIRS, catalog, chosen, numpy, record, recor
 
 from envtool.errors import ToolError, UsageError
 from envtool.lock import engine as engine_module
-from envtool.lock.choose import Choice, choose
+from envtool.lock.choose import Choice, choose, newest
 from envtool.lock.difference import moves
 from envtool.lock.files import rendered
 from envtool.lock.model import LockedTarget, Lockfile, Missing, Refused, Target
@@ -319,3 +319,14 @@ def test_a_lockfile_keeps_the_targets_that_were_not_asked_for(channel: Path) -> 
     after = merged(request, replace(before, missing=(out,)), part, ())
     assert [one.target for one in after.targets] == [one.target for one in before.targets]
     assert after.missing == ()
+
+
+@pytest.mark.parametrize("subdir", ["linux-64", "win-64"])
+def test_a_gpu_brings_the_driver_that_knows_it(subdir: str) -> None:
+    """Nobody has a card of 2025 with a driver of 2022; a spec that names the card alone asks for no such thing."""
+    request = checked(replace(BASE, torch=("torch",), variants=("cuda",), capability="12.0"))
+    choice = newest(request, catalog(), Target("cuda", subdir), "3.12", "")
+    assert isinstance(choice, Choice), choice.message
+    assert choice.build.startswith("cuda12")
+    old = newest(replace(request, driver="525.60.13"), catalog(), Target("cuda", subdir), "3.12", "")
+    assert isinstance(old, Refused), "a spec that names such a driver is taken at its word"

@@ -99,13 +99,14 @@ def command(
     from envtool.lock.from_course import not_on_conda, request_of
 
     request = request_of(found.course, channels=channels, exclude_newer=exclude_newer)
-    if not request.variants:
+    if not request.targets:
+        key, one = ("platforms", "linux-64") if request.variants else ("variants", "cpu or cuda")
         raise UsageError(
             f"conda-forge has no PyTorch for {', '.join(not_on_conda(found.course))}, so there is nothing to lock",
-            hint="add cpu or cuda to variants in the spec; `envtool install` serves the others",
+            hint=f"add {one} to {key} in the spec; `envtool install` serves the others",
         )
-    for variant in not_on_conda(found.course):
-        print(f"note: {variant} is not locked: conda-forge has no PyTorch for it", file=sys.stderr)
+    for name in not_on_conda(found.course):
+        print(f"note: {name} is not locked: conda-forge has no PyTorch for it", file=sys.stderr)
     folder = output or os.path.join(os.path.dirname(os.path.abspath(found.path)), FOLDER)
     place = Place(found, request, folder)
     if check:

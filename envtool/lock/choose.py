@@ -95,10 +95,20 @@ def machine_line(target: Target, request: LockRequest, python: str, catalog: Cat
         words.append(f"macos={DEFAULT_MACOS}")
     if cuda_word(target.variant) is None or target.subdir.startswith("osx"):
         return ",".join([*words, "driver=none", "gpu=none"])
-    words.append(f"driver={_driver(target, request.driver or DEFAULT_DRIVER, catalog)}")
+    words.append(f"driver={_least_driver(target, request, catalog)}")
     if request.capability:
         words.append(f"gpu={request.capability}")
     return ",".join(words)
+
+
+def _least_driver(target: Target, request: LockRequest, catalog: Catalog) -> str:
+    """The spec's; else the one that all of CUDA 12 runs on, or the first that knows the weakest GPU."""
+    driver = _driver(target, request.driver or DEFAULT_DRIVER, catalog)
+    if request.driver or not request.capability:
+        return driver
+    major, minor = numbers(request.capability)[:2]
+    first = catalog.first_driver((major, minor), "windows" if target.subdir.startswith("win") else "linux")
+    return max(driver, first or driver, key=numbers)
 
 
 def _driver(target: Target, driver: str, catalog: Catalog) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from envtool.course import Course
 from envtool.errors import UsageError
 from envtool.lock.channels import channel_url
-from envtool.lock.model import Target
+from envtool.lock.model import SUBDIRS, Target
 from envtool.lock.request import LockRequest, checked
 from envtool.versions import dotted, kind_of
 
@@ -22,16 +22,18 @@ def request_of(course: Course, *, channels: tuple[str, ...] = (), exclude_newer:
                 hint=f"read it in place of the public one: --mirror conda-forge={channel}",
             )
     capability = course.gpu.compute_capability
+    subdirs = tuple(one for one in course.platforms if one in SUBDIRS)
     return checked(LockRequest(
         course.name, course.python, course.torch, course.packages, course.conda_packages, course.pip_packages,
-        course.pip_names, course.platforms, tuple(v for v in course.variants if kind_of(v) in {"cpu", "cuda"}),
+        course.pip_names, subdirs, tuple(v for v in course.variants if kind_of(v) in {"cpu", "cuda"}),
         channels or course.channels, course.gpu.driver, dotted(capability) if capability else None, exclude_newer,
     ))  # fmt: skip
 
 
 def not_on_conda(course: Course) -> tuple[str, ...]:
-    """The variants of a course for which conda-forge builds no PyTorch: "rocm", "xpu"."""
-    return tuple(variant for variant in course.variants if kind_of(variant) not in {"cpu", "cuda"})
+    """The variants and the platforms of a course for which conda-forge builds no PyTorch: "rocm", "win-arm64"."""
+    variants = (variant for variant in course.variants if kind_of(variant) not in {"cpu", "cuda"})
+    return (*variants, *(one for one in course.platforms if one not in SUBDIRS))
 
 
 def narrowed(request: LockRequest, platforms: tuple[str, ...], variants: tuple[str, ...]) -> tuple[Target, ...]:
