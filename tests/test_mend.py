@@ -66,7 +66,7 @@ def test_the_systems_python_is_left_alone():
     line = mender(env).reinstall()
     assert line.startswith("/usr/bin/python3 -m venv .venv && .venv/bin/python -m pip install torch==")
     line = mender(replace(env, ensurepip=False)).reinstall()
-    assert line.startswith("sudo apt install python3-venv && /usr/bin/python3 -m venv")
+    assert line.startswith("sudo apt update && sudo apt install python3-venv && /usr/bin/python3 -m venv")
 
 
 def test_without_pip_it_is_fetched_first():

@@ -152,7 +152,7 @@ def _linux_driver_hint(machine: Machine) -> str:
     if "debian" in system:  # without the kernel's headers the driver's module is not built, and nothing says so
         return (
             "add contrib, non-free and non-free-firmware to the components of your apt sources, then: sudo apt update "
-            "&& sudo apt install linux-headers-amd64 nvidia-driver && sudo reboot"
+            "&& sudo apt install linux-headers-$(dpkg --print-architecture) nvidia-driver && sudo reboot"
         )
     if "fedora" in system:
         return "install akmod-nvidia from RPM Fusion, then restart"

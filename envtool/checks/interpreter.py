@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from envtool.checks.check import Check, Evidence, imports_torch
-from envtool.checks.os_packages import of_debian
+from envtool.checks.os_packages import install_line
 from envtool.checks.workplace import unset
 from envtool.environment import BrokenEnvironment, Environment, Leak, Shadow
 from envtool.machine import Absent, Found, Unknown, found_or
@@ -386,9 +386,9 @@ def _environment_here(evidence: Evidence, env: Environment) -> str:
     if evidence.machine.os == "windows":
         return chained("py -m venv .venv", ".venv\\Scripts\\Activate.ps1", "powershell")
     line = chained(shell_line([env.executable, "-m", "venv", ".venv"], "posix"), "source .venv/bin/activate", "posix")
-    if env.ensurepip is False and of_debian(evidence.machine):  # there, what makes environments is a package apart
-        return chained("sudo apt install python3-venv", line, "posix")
-    return line
+    # in Debian and its children, what makes environments is a package apart
+    first = None if env.ensurepip else install_line(evidence.machine, apt="python3-venv")
+    return chained(first, line, "posix") if first else line
 
 
 CHECKS = (

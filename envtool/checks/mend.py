@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from envtool.catalog import Catalog
-from envtool.checks.os_packages import of_debian
+from envtool.checks.os_packages import install_line
 from envtool.commands import install_command
 from envtool.environment import BrokenEnvironment, Environment
 from envtool.errors import EnvtoolError
@@ -156,7 +156,8 @@ class EnvironmentMender(Fact):
 
     def _with_ensurepip(self, line: str) -> str:
         """Debian and its children keep what makes environments in a package of its own."""
-        return self._chain("sudo apt install python3-venv", line) if of_debian(self.machine) else line
+        first = install_line(self.machine, apt="python3-venv")
+        return self._chain(first, line) if first else line
 
     def _chain(self, first: str, second: str) -> str:
         return chained(first, second, self._shell)

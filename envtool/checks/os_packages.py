@@ -12,7 +12,7 @@ INSTALLERS = (
     ("zypper", ("suse",)),
 )
 LINES = {
-    "apt": "sudo apt install",
+    "apt": "sudo apt update && sudo apt install",  # a container's lists of packages are empty at first
     "dnf": "sudo dnf install",
     "pacman": "sudo pacman -S",
     "zypper": "sudo zypper install",
@@ -23,11 +23,6 @@ def installer_of(machine: Machine) -> str | None:
     """ "apt", "dnf", "pacman", "zypper"; None for any other system."""
     name = found_or(machine.os_version, "").lower()
     return next((tool for tool, words in INSTALLERS if any(word in name for word in words)), None)
-
-
-def of_debian(machine: Machine) -> bool:
-    """Debian, or one of its children?"""
-    return installer_of(machine) == "apt"
 
 
 def install_line(machine: Machine, **names: str) -> str | None:
