@@ -581,6 +581,14 @@ def test_a_moved_environment_is_named():
     assert judged["venv-not-active"].status is judged["torch-not-installed"].status is Status.SKIP
 
 
+@pytest.mark.parametrize(
+    ("kind", "words"), [("docker", "--gpus all"), ("podman", "nvidia.com/gpu=all"), ("apptainer", "--nv")]
+)
+def test_each_kind_of_container_is_given_gpus_in_its_own_way(kind, words):
+    machine = replace(silent("library-not-found", nodes=Found(())), container=Found(kind))
+    assert words in verdicts(machine=machine)["container-without-gpus"].hint
+
+
 def test_only_what_is_an_environment_is_cleared():
     """A link to a Python that is gone lies in ~/bin, say: its folder's folder is no environment."""
     link = BrokenEnvironment(

@@ -57,9 +57,19 @@ def container_has_gpus(evidence: Evidence) -> Verdict:
         return _unused(
             evidence,
             "The host has an NVIDIA driver, but this container was started without its GPUs.",
-            "start the container with `--gpus all` (podman: `--device nvidia.com/gpu=all`)",
+            _given_gpus(evidence.machine),
         )
     return skipped("no sign of a GPU on the host")
+
+
+def _given_gpus(machine: Machine) -> str:
+    """How each kind of container is started with the host's GPUs."""
+    kind = found_or(machine.container, "").lower()
+    if "apptainer" in kind or "singularity" in kind:
+        return "start the container with `--nv`, as in: apptainer exec --nv IMAGE python train.py"
+    if "podman" in kind:
+        return "start the container with `--device nvidia.com/gpu=all`"
+    return "start the container with `--gpus all`, as in: docker run --gpus all IMAGE"
 
 
 def container_kept_gpus(evidence: Evidence) -> Verdict:
