@@ -245,7 +245,7 @@ def _shown(verdicts: tuple[Verdict, ...], selection: Selection) -> tuple[Verdict
     wanted = set(selection.shown)
     for code in selection.shown & set(by_code):
         cause = by_code[code]
-        while is_blocked(cause):
-            cause = by_code[cause.message[len(BLOCKED) :]]
+        while is_blocked(cause) and (of := cause.message[len(BLOCKED) :]) in by_code:
+            cause = by_code[of]
         wanted.add(cause.code)
     return tuple(verdict for verdict in verdicts if verdict.code in wanted - selection.skipped)

@@ -225,7 +225,7 @@ def test_a_server_with_a_wrong_certificate(
     index = Index(pypi=plain.pypi, whl=plain.whl, tls=True)
     InstallRoom(tmp_path, plain).furnish(tool)
     installing = InstallRoom(tmp_path, index)
-    installing.more = {"SSL_CERT_FILE": authority, "PIP_CERT": authority}
+    installing.more = {"SSL_CERT_FILE": authority, "PIP_CERT": authority, "PIP_RETRIES": "0"}
     done = installing.run("--installer", tool, "pandas", *CPU)
     plain.close()
     index.close()

@@ -14,8 +14,9 @@ import pytest
 from builders import Lines, build, dist, environment, gpu, laptop, nodes, nvidia, report, stage
 
 from envtool.catalog import load
-from envtool.checks import ALL, Evidence, is_blocked, run
+from envtool.checks import ALL, Evidence, is_blocked, of_course, run
 from envtool.checks.check import BLOCKED, FAULTS
+from envtool.course import Course, Floors
 from envtool.diagnosis import Diagnosis
 from envtool.environment import Environment, Leak, Proxy, Shadow, Stage, Workplace
 from envtool.machine import Absent, Found, GpuProcess, Libc, Machine, Slurm, Storage, Unknown
@@ -23,6 +24,7 @@ from envtool.report.text import Style, render
 from envtool.verdicts import Status
 
 GIB = 1 << 30
+ASKED = {"name": "course", "torch": ("torch",), "platforms": ("linux-64",), "variants": ("cpu", "cuda")}
 HERE = "/home/ana/course"
 TRIO = (
     build("torch", "2.14.1+cu130", "cu130"),
@@ -67,6 +69,11 @@ class Scene:
     @property
     def imports(self) -> bool:
         return any(s.name == "torch" and s.outcome == "ok" for s in self.stages)
+
+    def in_course(self, **more: object) -> Diagnosis:
+        """As below, with what an envtool.toml asks for."""
+        it = replace(self.evidence, course=Course(**(ASKED | more)))
+        return Diagnosis(it.machine, it.environment, it.imports, run((*ALL, *of_course()), it), it.course)
 
     @property
     def evidence(self) -> Evidence:
@@ -393,6 +400,37 @@ def test_a_torch_that_does_not_import_is_not_missed_on_the_gpu():
     """The library that is too old is the cause; that PyTorch then uses no GPU goes without saying."""
     scene = HEALTHY.ended("torch", error_type="ImportError", message="version `GLIBCXX_3.4.30' not found")
     assert [v.code for v in scene.diagnosis().problems] == ["glibcxx"]
+
+
+@pytest.mark.parametrize(
+    ("cause", "hidden", "asked"),
+    [
+        ("venv-broken", "spec-packages", {"packages": ("tqdm",)}),
+        ("venv-broken", "spec-python", {"python": "<3.10"}),
+        ("pythonpath-leak", "spec-torch", {"torch": ("torch==2.13.0",)}),
+        ("cpu-wheel-on-gpu-box", "spec-variant", {"variants": ("cu130",)}),
+        ("driver-library-mismatch", "spec-gpu", {"variants": ("cuda",)}),
+        ("container-without-gpus", "spec-gpu", {"variants": ("cuda",)}),
+    ],
+)
+def test_what_a_course_asks_for_comes_last(cause, hidden, asked):
+    found = next(one for one in CAUSES if one.code == cause).change(HEALTHY).in_course(**asked)
+    failures = [verdict.code for verdict in found.verdicts if verdict.status in (Status.FAIL, Status.UNKNOWN)]
+    assert failures == [cause]
+    assert next(v for v in found.verdicts if v.code == hidden).message == f"{BLOCKED}{cause}"
+    one_fix(found)
+
+
+def test_one_check_of_a_course_where_the_driver_does_not_answer():
+    """What it waits for is no check, and the answer is one all the same."""
+    from envtool.cli.doctor_choice import select
+    from envtool.examination import judge
+
+    scene = silent("driver-not-loaded", 9)(HEALTHY)
+    course = Course(**(ASKED | {"variants": ("cuda",), "gpu": Floors(driver="550.54")}))
+    chosen = select(("spec-driver",), (), course=True)
+    found = judge(scene.machine, scene.env, scene.evidence.imports, course, chosen)
+    assert [v.code for v in found.verdicts] == ["spec-driver"]
 
 
 def test_what_passes_behind_a_failure_is_still_told():

@@ -13,6 +13,8 @@ NO_GPU = ("slurm-no-gres", "container-without-gpus")
 OTHER_MODULE = ("nouveau-loaded", "nova-core-loaded")
 # NVML does not answer as it should; what PyTorch says of the driver then is not true.
 NO_NVML = ("wsl-linux-driver", "container-lost-gpus", "driver-library-mismatch", "dev-nvidia-permission")
+# … or the driver answers, or does not, for a reason of its own.
+NO_DRIVER = (*NO_GPU, *OTHER_MODULE, "driver-missing", *NO_NVML, "driver-not-loaded", "driver-ancient", "nvml-error")
 # The build of torch does not suit the machine: one reinstall mends it, and its companions with it.
 OTHER_BUILD = (
     "driver-too-old-for-wheel", "xpu-or-rocm-wheel-elsewhere", "jetson-wheel", "conda-cpu-build",

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from envtool.checks.check import COURSE, Check, Evidence
+from envtool.checks.order import NO_DRIVER, OTHER_BUILD, OTHER_FILES, OTHER_PYTHON, PACKAGES
 from envtool.checks.packages import marker_values
 from envtool.checks.requirements_of_machine import (
     NO_COURSE,
@@ -188,12 +189,14 @@ def _install_line(evidence: Evidence, course: Course, wrong: list[str]) -> str:
 
 CHECKS = (
     Check("spec-platform", "The course is made for this platform", COURSE, platform_is_of_the_course),
-    Check("spec-python", "Python is in the course's range", COURSE, python_is_in_range),
+    Check("spec-python", "Python is in the course's range", COURSE, python_is_in_range, behind=OTHER_PYTHON),
     Check("spec-torch", "PyTorch is as the course asks", COURSE, torch_is_as_asked,
-        needs=("torch-not-installed", "spec-python")),
-    Check("spec-variant", "The build is one of the course's", COURSE, variant_is_of_the_course, needs=("spec-torch",)),
-    Check("spec-packages", "The course's packages are installed", COURSE, packages_are_there, needs=("spec-python",)),
-    Check("spec-gpu", "There is a GPU where the course needs one", COURSE, there_is_a_gpu),
+        needs=("torch-not-installed", "spec-python"), behind=(*PACKAGES, *OTHER_FILES)),
+    Check("spec-variant", "The build is one of the course's", COURSE, variant_is_of_the_course, needs=("spec-torch",),
+          behind=(*PACKAGES, *OTHER_BUILD)),
+    Check("spec-packages", "The course's packages are installed", COURSE, packages_are_there, needs=("spec-python",),
+          behind=PACKAGES),
+    Check("spec-gpu", "There is a GPU where the course needs one", COURSE, there_is_a_gpu, behind=NO_DRIVER),
     Check("spec-driver", "The driver is as new as the course asks", COURSE, driver_is_new_enough),
     Check("spec-capability", "The GPU is as new as the course asks", COURSE, capability_is_new_enough),
     Check("low-vram", "The GPU has the memory that the course asks for", COURSE, memory_is_large_enough),
