@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from envtool.lock.model import Target
-from envtool.lock.pixi import Head
+from envtool.lock.pixi import FILE_NAME, Head
 from envtool.lock.request import LockRequest, from_json
 
 _WORDS = {"subdirs": "platforms", "conda_packages": "[conda] packages", "pip_packages": "[pip] packages",
@@ -57,5 +57,6 @@ def altered(expected: Mapping[str, str], found: Mapping[str, str | None]) -> tup
         if found.get(name) is None:
             told.append(f"{name} is missing")
         elif found[name] != text:
-            told.append(f"{name} is not what pixi.lock says")
+            of_itself = name == FILE_NAME
+            told.append(f"{name} is not {'as `envtool lock` wrote it' if of_itself else f'what {FILE_NAME} says'}")
     return tuple(told)
