@@ -146,6 +146,9 @@ def test_a_wrong_command_line_is_exit_code_2(smoke, arguments, words):
 def test_list(smoke):
     code, out, _ = smoke("--list")
     assert code == 0 and "  shown                  It is so." in out
+    code, out, _ = smoke("--list", "--only", "costs")
+    assert code == 0 and "costs" in out and "ill" not in out.replace("still", "")
+    assert smoke("--list", "--only", "nothing")[0] == 2
     code, out, _ = smoke("--list", "--json")
     assert [test["code"] for test in json.loads(out)["tests"]][2:] == [
         "smoke-shown",
@@ -166,6 +169,10 @@ def test_script(smoke, tmp_path):
     code, out, err = smoke("--script", "tests.pyz")
     assert code == 0 and out == "" and "written to tests.pyz" in err
     assert "supervisor.py" in zipfile.ZipFile(tmp_path / "tests.pyz").namelist()
+    assert smoke("--script", "tests.pyz")[0] == 0, "its own file is made anew"
+    (tmp_path / "train.py").write_text("print(1)\n")
+    code, _, err = smoke("--script", "train.py")
+    assert code == 2 and "train.py is there already" in err and (tmp_path / "train.py").read_text() == "print(1)\n"
     code, _, err = smoke("--script", "no/such/folder/tests.pyz")
     assert code == 4 and "cannot write" in err
 

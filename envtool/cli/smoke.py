@@ -59,7 +59,7 @@ def command(
     if script is not None:
         return write_script(script)
     if listing:
-        return list_tests(as_json=as_json)
+        return list_tests(as_json=as_json, quick=quick, only=only)
     report = tested(python, device, quick=quick, only=only, timeout=float(timeout))
     if junit is not None:
         from envtool.report.junit import render as render_junit
@@ -143,11 +143,11 @@ def show(report: SmokeReport, *, as_json: bool, everything: bool) -> None:
     sys.stdout.write(render(smoke_shown(report), style(), everything=everything))
 
 
-def list_tests(*, as_json: bool) -> int:
+def list_tests(*, as_json: bool, quick: bool = False, only: tuple[str, ...] = ()) -> int:
     """The tests, and none is run: the Python that runs envtool reads them."""
     from envtool.smoke import tests
 
-    found = tests(sys.executable)
+    found = tests(sys.executable, quick=quick, only=only)
     if as_json:
         from envtool.report.json import dumps
         from envtool.report.smoke import list_to_json
@@ -163,9 +163,12 @@ def list_tests(*, as_json: bool) -> int:
 
 def write_script(path: str) -> int:
     """One file that any Python with torch runs."""
-    from envtool.smoke.script import archive
+    from envtool.smoke.script import archive, is_archive
     from envtool.write import write_bytes
 
+    if os.path.exists(path) and not is_archive(path):
+        hint = "name another file, as in `envtool smoke --script smoke.pyz`"
+        raise UsageError(f"{path} is there already, and is something else", hint=hint)
     write_bytes(path, archive())
     click.echo(f"written to {path}; where torch is installed: python {path}", err=True)
     return EXIT_OK

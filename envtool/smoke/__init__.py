@@ -12,6 +12,7 @@ from envtool.smoke_report import SmokeReport, SmokeTest
 __all__ = ["DEVICES", "TIMEOUT", "Event", "run", "tests"]
 
 DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
+ALL = "`envtool smoke --list` shows them all"
 TIMEOUT = 300.0  # seconds, for the whole run
 
 
@@ -35,7 +36,7 @@ def run(
     heard = listen(python, arguments, timeout=timeout, on_event=on_event)
     if not started(heard.events):
         if heard.code == 2 and only and "there is no test" in heard.stderr:
-            raise UsageError(_last(heard.stderr), hint="`envtool smoke --list` shows them all")
+            raise UsageError(_last(heard.stderr), hint=ALL)
         raise ToolError(f"the smoke tests do not start with {python}: {_last(heard.stderr) or heard.ending}", hint=HINT)
     if heard.code == EXIT_TOOL:
         raise ToolError(_last(heard.stderr), hint="free some space and memory, then try again")
@@ -47,9 +48,12 @@ def _last(stderr: str) -> str:
     return lines[-1].removeprefix("error: ")[:300] if lines else ""
 
 
-def tests(python: str) -> tuple[SmokeTest, ...]:
-    """Every test, as the runner lists them: any Python from 3.8 on will do, with or without torch."""
-    heard = listen(python, ["--list", "--events"], timeout=TIMEOUT)
+def tests(python: str, *, quick: bool = False, only: Sequence[str] = ()) -> tuple[SmokeTest, ...]:
+    """The tests, as the runner lists them: any Python from 3.8 on will do, with or without torch."""
+    chosen = [*(["--quick"] if quick else []), *(word for name in only for word in ("--only", name))]
+    heard = listen(python, ["--list", "--events", *chosen], timeout=TIMEOUT)
+    if heard.code == 2 and "there is no test" in heard.stderr:
+        raise UsageError(_last(heard.stderr), hint=ALL)
     found = next((announced(event) for event in heard.events if event["event"] == "tests"), ())
     if not found:
         raise ToolError(f"the smoke tests can't be listed with {python}: {heard.ending}", hint=HINT)

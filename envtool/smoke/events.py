@@ -113,7 +113,7 @@ def _outcome(test: SmokeTest, event: Event) -> SmokeVerdict:
     verdict = Verdict(
         status,
         message,
-        hint=test.mend if status in (Status.FAIL, Status.WARN) else None,
+        hint=(text_of(event, "mend") or test.mend) if status in (Status.FAIL, Status.WARN) else None,
         evidence=dict(evidence) if isinstance(evidence, dict) else {},
         code=CODE + test.code,
         title=test.sentence,

@@ -24,3 +24,12 @@ def archive() -> bytes:
                     entry.compress_type = zipfile.ZIP_DEFLATED
                     file.writestr(entry, source.read())
     return FIRST_LINE + data.getvalue()
+
+
+def is_archive(path: str) -> bool:
+    """Is the file one that ``archive`` made, of this version or another?"""
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(FIRST_LINE) + 2) == FIRST_LINE + b"PK"
+    except OSError:
+        return False

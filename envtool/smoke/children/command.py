@@ -103,7 +103,7 @@ def verdict(test, event):
         "family": test.family,
         "status": event["status"],
         "message": event.get("message") or test.sentence,
-        "hint": test.mend if bad else None,
+        "hint": (event.get("mend") or test.mend) if bad else None,
         "seconds": None if event.get("seconds") is None else round(event["seconds"], 4),
         "evidence": evidence,
     }

@@ -19,6 +19,7 @@ import time
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 BOOT = "import sys; sys.path.insert(0, sys.argv[1]); import worker; worker.main()"
 IMPORT_LIMIT = 120.0  # seconds: a cold network file system needs more than a minute
+MORE_TIME = "Give the run more time, with --timeout SECONDS, or leave tests out, with --quick or --only."
 GRACE = 1.5  # seconds that a process gets to say where it hangs, and to leave
 LONGEST_LINE = 1 << 20
 KEPT = 1 << 16  # bytes of stderr
@@ -235,6 +236,7 @@ class Run:
         self.tests, self.device, self.tell = tests, device, tell
         self.python = python or sys.executable
         self.timeout = timeout
+        self.told = False  # was a failure told for the time that is over?
         self.deadline = time.monotonic() + timeout
         self.folder = None
         self.process = None
@@ -324,6 +326,8 @@ class Run:
         said = {"code": test.code, "status": "fail", "seconds": seconds, "lines": calls[:5] or last_words(words)}
         if time.monotonic() > self.deadline and seconds < limit:
             said["message"] = "not done when the time for the whole run (%g s) was over" % self.timeout
+            said["mend"] = MORE_TIME
+            self.told = True
         elif code is None or (head or "").startswith("Timeout ("):
             said["message"] = "not done within %g s;%s" % (limit, place(calls) or " it was killed")
         elif announced:
@@ -334,12 +338,14 @@ class Run:
         return said
 
     def out_of_time(self, tests):
-        first, rest = tests[0], tests[1:]
+        """One failure for the run that is not whole; of the others nothing is known."""
         reason = "not begun when the time for the whole run (%g s) was over" % self.timeout
-        self.ended({"code": first.code, "status": "fail", "message": reason})
-        for test in rest:
-            self.ended({"code": test.code, "status": "unknown", "message": reason})
-        return dict({test.code: "unknown" for test in rest}, **{first.code: "fail"})
+        found = {}
+        for test in tests:
+            found[test.code] = "unknown" if self.told else "fail"
+            self.ended({"code": test.code, "status": found[test.code], "message": reason, "mend": MORE_TIME})
+            self.told = True
+        return found
 
     def clean(self):
         """What a test left behind that ended otherwise than by itself."""
