@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+# Windows lets no script run at first, Activate.ps1 neither; this holds until the terminal is closed.
+ALLOW_SCRIPTS = "Set-ExecutionPolicy -Scope Process RemoteSigned -Force"
 SHELLS = ("posix", "powershell", "cmd")
 
 _PLAIN = {

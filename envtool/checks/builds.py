@@ -128,7 +128,7 @@ def conda_build_uses_the_gpu(evidence: Evidence) -> Verdict:
         return passed(f"{package.name} {package.version} {package.build}")
     return failed(
         f"conda installed the CPU build of pytorch {package.version} ({package.build}) beside a working NVIDIA GPU.",
-        hint=f"conda install 'pytorch={package.version}=*cuda*' -c conda-forge",
+        hint=f'conda install "pytorch={package.version}=*cuda*" -c conda-forge',  # so quoted for cmd.exe, too
         command=True,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from envtool.checks.check import Check, Evidence
 from envtool.checks.words import label
-from envtool.checks.workplace import UNSEEN, unset
+from envtool.checks.workplace import UNSEEN, setting, unset
 from envtool.machine import Found, Gpu, found_or
 from envtool.verdicts import Verdict, failed, passed, skipped, unknown, warned
 from envtool.versions import numbers_or_none
@@ -64,7 +64,7 @@ def interfaces_exist(evidence: Evidence) -> Verdict:
             return warned(
                 f"{name} is {value!r}, and the interfaces here are {', '.join(place.interfaces)}: programs on several "
                 "machines or GPUs don't find each other.",
-                hint=f"export {name}={real}",
+                hint=setting(evidence, name, real),
                 command=True,
             )
     return skipped(
@@ -145,7 +145,7 @@ def nobody_else_computes(evidence: Evidence) -> Verdict:
     return warned(
         f"GPU {busy.index} is {found_or(busy.utilization_percent, 0)} % busy with a program of somebody else "
         f"({others[0].command or 'process'} {others[0].pid}): yours will be slow there.",
-        hint=f"export CUDA_VISIBLE_DEVICES={free.index}" if free else "wait, or ask whose program it is",
+        hint=setting(evidence, "CUDA_VISIBLE_DEVICES", str(free.index)) if free else "wait, or ask whose program it is",
         command=free is not None,
     )
 

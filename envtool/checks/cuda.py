@@ -104,6 +104,8 @@ def _mend(evidence: Evidence, cause: Cause) -> tuple[str, bool]:
     """The hint, as a line to copy where LD_LIBRARY_PATH itself names the folder."""
     entries = [entry for entry in found_or(evidence.machine.ld_library_path, "").split(":") if entry]
     kept = [entry for entry in entries if cause.folder not in entry.split("/")] if cause.folder else entries
+    if evidence.machine.os == "windows" and "sudo" in cause.hint:
+        return RESTART, False
     if len(kept) == len(entries):
         inside = isinstance(evidence.machine.container, Found) and cause.contained is not None
         return (cause.contained or "", False) if inside else (cause.hint, cause.command)

@@ -245,8 +245,12 @@ def library_matches_module(evidence: Evidence) -> Verdict:
         "machine not restarted. (PyTorch calls this “driver too old”.)"
         if not in_container
         else f"The host's kernel module is {module}, the libraries in this container are {library}.",
-        hint=REBOOT if not in_container else "restart the container, so that it gets the host's libraries",
-        command=not in_container,
+        hint="restart the container, so that it gets the host's libraries"
+        if in_container
+        else "restart the machine"
+        if evidence.machine.os == "windows"
+        else REBOOT,
+        command=not in_container and evidence.machine.os != "windows",
         evidence={"nvml_error": 18, "kernel_module": module, "library": library},
     )
 

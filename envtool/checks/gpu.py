@@ -5,8 +5,11 @@ from __future__ import annotations
 from envtool.catalog import Kernels, runs_on
 from envtool.checks.check import Check, Evidence
 from envtool.checks.order import PACKAGES
+from envtool.checks.workplace import setting, unset
 from envtool.machine import Absent, Found, Gpu, Unknown, found_or
 from envtool.verdicts import Verdict, failed, passed, skipped, unknown, warned
+
+RESTART = "restart the machine"
 
 
 def _called(gpu: Gpu) -> str:
@@ -125,7 +128,7 @@ def every_gpu_is_there(evidence: Evidence) -> Verdict:
         meanwhile = _healthy_list(evidence)
         return failed(
             f"{_each(lost) or 'A GPU'} fell off the bus and does not answer any more.",
-            hint=(f"{_set(evidence, 'CUDA_VISIBLE_DEVICES', meanwhile)}, until you " if meanwhile else "")
+            hint=(f"{setting(evidence, 'CUDA_VISIBLE_DEVICES', meanwhile)}, until you " if meanwhile else "")
             + "switch the machine off and on (a restart is not enough)",
             evidence={"gpus": [gpu.index for gpu in lost]},
         )
@@ -137,10 +140,11 @@ def no_gpu_waits_for_a_reset(evidence: Evidence) -> Verdict:
     waiting = _by_error(evidence, (16,))
     if evidence.machine.nvidia.nvml_state == "reset-required" or waiting:
         index = f" -i {waiting[0].index}" if waiting else ""
+        windows = evidence.machine.os == "windows"  # where nvidia-smi resets nothing
         return failed(
             f"{_each(waiting) or 'A GPU'} must be reset before it works again.",
-            hint=f"sudo nvidia-smi --gpu-reset{index}",
-            command=True,
+            hint=RESTART if windows else f"sudo nvidia-smi --gpu-reset{index}",
+            command=not windows,
         )
     return passed("none") if evidence.gpus else skipped("no NVIDIA GPU")
 
@@ -184,10 +188,11 @@ def compute_is_allowed(evidence: Evidence) -> Verdict:
     """Compute mode “prohibited” lets no CUDA program in."""
     closed = [gpu for gpu in evidence.gpus if gpu.compute_mode == Found("prohibited")]
     if closed:
+        line = f"nvidia-smi -i {closed[0].index} -c 0"
         return failed(
             f"{_each(closed)} is set to compute mode “prohibited”: no CUDA program may use it.",
-            hint=f"sudo nvidia-smi -i {closed[0].index} -c 0",
-            command=True,
+            hint=f"in PowerShell as administrator: {line}" if evidence.machine.os == "windows" else f"sudo {line}",
+            command=evidence.machine.os != "windows",
         )
     return passed("allowed") if evidence.gpus else skipped("no NVIDIA GPU")
 
@@ -229,13 +234,6 @@ def mig_has_instances(evidence: Evidence) -> Verdict:
 # ── which GPUs CUDA may see ──────────────────────────────────────────────────────────────────────
 
 
-def _set(evidence: Evidence, name: str, value: str) -> str:
-    """The line that sets a variable, in the shell of this system."""
-    if evidence.machine.os == "windows":
-        return f'$env:{name} = "{value}"'
-    return f"export {name}={value}"
-
-
 def something_is_visible(evidence: Evidence) -> Verdict:
     """An empty CUDA_VISIBLE_DEVICES, or -1, hides every GPU."""
     match evidence.machine.nvidia.visible_devices:
@@ -248,9 +246,7 @@ def something_is_visible(evidence: Evidence) -> Verdict:
             if hidden and evidence.gpus:
                 return failed(
                     f"CUDA_VISIBLE_DEVICES is {value!r}: it hides every GPU from PyTorch.",
-                    hint="Remove-Item Env:CUDA_VISIBLE_DEVICES"
-                    if evidence.machine.os == "windows"
-                    else "unset CUDA_VISIBLE_DEVICES",
+                    hint=unset(evidence, "CUDA_VISIBLE_DEVICES"),
                     command=True,
                 )
             return passed(f"CUDA_VISIBLE_DEVICES={value}") if not hidden else skipped("there is no GPU to hide")
@@ -267,7 +263,7 @@ def every_named_gpu_exists(evidence: Evidence) -> Verdict:
     if len(set(entries)) < len(entries):
         return failed(
             f"CUDA_VISIBLE_DEVICES={value} names a GPU twice; CUDA then hides them all.",
-            hint=_set(evidence, "CUDA_VISIBLE_DEVICES", _healthy_list(evidence) or "0"),
+            hint=setting(evidence, "CUDA_VISIBLE_DEVICES", _healthy_list(evidence) or "0"),
             command=True,
         )
     bad = next((entry for entry in entries if not _names_a_gpu(evidence, entry)), None)
@@ -278,7 +274,7 @@ def every_named_gpu_exists(evidence: Evidence) -> Verdict:
         f"CUDA_VISIBLE_DEVICES={value} names {bad!r}, but this machine has GPU 0"
         + (f" to {count - 1}" if count > 1 else " only")
         + "; CUDA hides that entry and all after it.",
-        hint=_set(evidence, "CUDA_VISIBLE_DEVICES", _healthy_list(evidence) or "0"),
+        hint=setting(evidence, "CUDA_VISIBLE_DEVICES", _healthy_list(evidence) or "0"),
         command=True,
     )
 
@@ -300,7 +296,7 @@ def order_is_the_same(evidence: Evidence) -> Verdict:
         return passed("both go by the bus")
     return warned(
         f"The GPUs differ ({', '.join(sorted(names))}): PyTorch's cuda:0 may be another one than nvidia-smi's GPU 0.",
-        hint=_set(evidence, "CUDA_DEVICE_ORDER", "PCI_BUS_ID"),
+        hint=setting(evidence, "CUDA_DEVICE_ORDER", "PCI_BUS_ID"),
         command=True,
     )
 
@@ -314,11 +310,12 @@ def memory_rows_are_sound(evidence: Evidence) -> Verdict:
     pending = [gpu for gpu in evidence.gpus if gpu.row_remap_pending == Found(True)]
     if broken:
         return failed(f"{_each(broken)} could not replace bad memory rows.", hint="have the card replaced")
+    windows = evidence.machine.os == "windows"
     if pending:
         return warned(
             f"{_each(pending)} found bad memory rows and replaces them at the next reset.",
-            hint=f"sudo nvidia-smi --gpu-reset -i {pending[0].index}",
-            command=True,
+            hint=RESTART if windows else f"sudo nvidia-smi --gpu-reset -i {pending[0].index}",
+            command=not windows,
         )
     return passed("sound") if evidence.gpus else skipped("no NVIDIA GPU")
 
@@ -326,11 +323,12 @@ def memory_rows_are_sound(evidence: Evidence) -> Verdict:
 def no_page_waits(evidence: Evidence) -> Verdict:
     """Volta and older retire bad memory pages at the next start."""
     pending = [gpu for gpu in evidence.gpus if gpu.retired_pages_pending == Found(True)]
+    windows = evidence.machine.os == "windows"
     if pending:
         return warned(
             f"{_each(pending)} found bad memory pages and retires them at the next restart.",
-            hint="sudo reboot",
-            command=True,
+            hint=RESTART if windows else "sudo reboot",
+            command=not windows,
         )
     return passed("none") if evidence.gpus else skipped("no NVIDIA GPU")
 

@@ -6,14 +6,15 @@ import re
 
 from envtool.checks.check import Check, Evidence, imports_torch
 from envtool.checks.os_packages import install_line
-from envtool.checks.workplace import unset
+from envtool.checks.workplace import setting, unset
 from envtool.environment import BrokenEnvironment, Environment, Leak, Shadow
 from envtool.machine import Absent, Found, Unknown, found_or
-from envtool.shell import chained, shell_line
+from envtool.shell import ALLOW_SCRIPTS, chained, shell_line
 from envtool.verdicts import Verdict, failed, passed, skipped, unknown, warned
 
 # Packages that matter to a course: their presence behind a leak is what makes the leak worth a word.
 FAMILY = ("torch", "torchvision", "torchaudio", "numpy")
+ACTIVATE = r"\Scripts\Activate.ps1"
 NO_LIBRARY = ("encodings", "fs_encoding", "import site")  # Python's words where PYTHONHOME leads to another one
 
 
@@ -283,7 +284,7 @@ def user_site_brings_nothing(evidence: Evidence) -> Verdict:
         return passed(f"{', '.join(names)} are installed for this user")
     return warned(
         f"{', '.join(names)} come{'' if len(names) > 1 else 's'} from your user directory, not from this environment.",
-        hint="$env:PYTHONNOUSERSITE=1" if evidence.machine.os == "windows" else "export PYTHONNOUSERSITE=1",
+        hint=setting(evidence, "PYTHONNOUSERSITE", "1"),
         command=True,
     )
 
@@ -337,7 +338,7 @@ def project_environment_is_active(evidence: Evidence) -> Verdict:
 def _not_active(evidence: Evidence, env: Environment, path: str) -> Verdict:
     """A failure where the Python that answers has no torch: then the other one was meant."""
     if evidence.machine.os == "windows":
-        line = shell_line([f"{path}\\Scripts\\Activate.ps1"], "powershell")
+        line = f"{ALLOW_SCRIPTS}; {shell_line([f'{path}{ACTIVATE}'], 'powershell')}"
     else:
         line = "source " + shell_line([f"{path}/bin/activate"], "posix")
     message = f"This folder has an environment of its own, {path}, and it is not active."
@@ -384,7 +385,7 @@ def pip_may_write_here(evidence: Evidence) -> Verdict:
 def _environment_here(evidence: Evidence, env: Environment) -> str:
     """The line that makes an environment in this folder and switches to it."""
     if evidence.machine.os == "windows":
-        return chained("py -m venv .venv", ".venv\\Scripts\\Activate.ps1", "powershell")
+        return chained("py -m venv .venv", f"{ALLOW_SCRIPTS}; .venv{ACTIVATE}", "powershell")
     line = chained(shell_line([env.executable, "-m", "venv", ".venv"], "posix"), "source .venv/bin/activate", "posix")
     # in Debian and its children, what makes environments is a package apart
     first = None if env.ensurepip else install_line(evidence.machine, apt="python3-venv")

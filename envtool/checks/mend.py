@@ -14,7 +14,7 @@ from envtool.errors import EnvtoolError
 from envtool.fact import Fact
 from envtool.machine import Found, HostPython, Machine
 from envtool.plan import NoPlan, Plan, resolve
-from envtool.shell import chained, shell_line
+from envtool.shell import ALLOW_SCRIPTS, chained, shell_line
 from envtool.spec import FAMILY, Request
 
 if TYPE_CHECKING:
@@ -152,7 +152,9 @@ class EnvironmentMender(Fact):
     @property
     def _activate(self) -> str:
         """What makes the new environment the one that is meant; without it the next look is at the old one again."""
-        return ".venv\\Scripts\\Activate.ps1" if self._shell == "powershell" else "source .venv/bin/activate"
+        if self._shell == "powershell":
+            return f"{ALLOW_SCRIPTS}; .venv\\Scripts\\Activate.ps1"
+        return "source .venv/bin/activate"
 
     def _with_ensurepip(self, line: str) -> str:
         """Debian and its children keep what makes environments in a package of its own."""

@@ -21,6 +21,11 @@ def unset(evidence: Evidence, *names: str) -> str:
     return f"unset {' '.join(names)}"
 
 
+def setting(evidence: Evidence, name: str, value: str) -> str:
+    """The line that sets a variable in this terminal."""
+    return f'$env:{name} = "{value}"' if evidence.machine.os == "windows" else f"export {name}={value}"
+
+
 def _seen(evidence: Evidence) -> tuple[Environment, Workplace] | None:
     env = evidence.env
     return (env, env.workplace) if env is not None and env.workplace is not None else None
