@@ -203,7 +203,14 @@ def test_what_can_not_stand_there_is_told(line):
 
 @pytest.mark.parametrize(
     ("name", "meant"),
-    [("Deep Learning!", "deep-learning"), ("../up", "up"), ("-x", "x"), ("ж", "deep-learning"), ("a" * 80, "a" * 64)],
+    [
+        ("Deep Learning!", "deep-learning"),
+        ("../up", "up"),
+        ("-x", "x"),
+        ("ж", "deep-learning"),
+        ("a" * 80, "a" * 64),
+        ("Größe Übung 1", "grosse-ubung-1"),
+    ],
 )
 def test_a_name_that_can_not_be_used_comes_with_one_that_can(name, meant):
     (problem,) = wrong(f"name = {json.dumps(name)}")

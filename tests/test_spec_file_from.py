@@ -301,6 +301,10 @@ def test_a_list_of_conda_under_the_name_of_requirements():
         made("spec-file.txt", "@EXPLICIT\nhttps://example.org/a.conda\n")
 
 
+def test_a_name_keeps_its_letters_without_their_marks():
+    assert made("environment.yml", "name: Größe Übung 1\ndependencies: [pytorch]\n").course.name == "Grosse-Ubung-1"
+
+
 # ── pyproject.toml ───────────────────────────────────────────────────────────────────────────────
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from envtool.course.forms import Misfit, either, near, shown, text, without_secrets
 from envtool.course.ranges import can_be_met
@@ -12,12 +13,17 @@ PLACES = ("laptop", "colab", "kaggle", "binder", "codespaces", "cluster:SITE")
 VARIANT_FORMS = ("cpu", "cuda", "rocm", "xpu", "or one variant such as cu126 or rocm7.2")
 
 
+def in_ascii(found: str) -> str:
+    """The letters without their marks: "Ubung" of "Übung", "Grosse" of "Größe"."""
+    return unicodedata.normalize("NFKD", found.replace("ß", "ss")).encode("ascii", "ignore").decode()
+
+
 def name(value: object) -> str:
     """A name that files, conda and pip can all bear."""
     found = text(value, "deep-learning")
     if re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?", found):
         return found
-    plain = re.sub(r"[^a-z0-9._]+", "-", found.lower().encode("ascii", "ignore").decode()).strip("-._")[:64]
+    plain = re.sub(r"[^a-z0-9._]+", "-", in_ascii(found).lower()).strip("-._")[:64]
     meant = f'; write it as in "{plain or "deep-learning"}"'
     raise Misfit(f"{shown(found)} is not a name of letters, digits, '-', '_' and '.'{meant}")
 

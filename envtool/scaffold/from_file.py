@@ -9,6 +9,7 @@ from envtool.course import Course
 from envtool.course.laws import contradictions, known_variants
 from envtool.course.parse import parse
 from envtool.course.text import to_toml
+from envtool.course.values import in_ascii
 from envtool.errors import UsageError
 from envtool.fact import Fact, dataclass
 from envtool.scaffold.carried import Carried
@@ -67,7 +68,7 @@ def draft(
 
 def _name(text: str) -> str:
     """The nearest name that an envtool.toml may bear."""
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", text.encode("ascii", "ignore").decode()).strip("-._")[:64].strip("-._")
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", in_ascii(text)).strip("-._")[:64].strip("-._")
     return plain or "course"
 
 
