@@ -388,7 +388,17 @@ def test_a_lockfile_is_what_is_installed(tmp_path, monkeypatch, capsys):
     assert main(["setup", "slurm", "--stdout", "--no-lock"]) == 0
     assert "--lock" not in capsys.readouterr().out
     assert main(["setup", "slurm", "--stdout", "--site", "narval"]) == 0
-    assert "--lock" not in capsys.readouterr().out, "this site has packages of its own"
+    out, err = capsys.readouterr()
+    assert "--lock" not in out, "this site has packages of its own"
+    assert "note: lockfiles/pixi.lock is not installed there: " in err and "using lockfiles/pixi.lock" not in err
+    assert main(["setup", "slurm", "--stdout", "--site", "narval", "--lock", "lockfiles/pixi.lock"]) == 2
+    assert "narval takes its packages from wheels of its own" in capsys.readouterr().err
+    told = '{"variant": "cuda", "subdir": "linux-64", "build": "cuda129", "python": "3.11", "fingerprint": "0"}'
+    lines = ["# Made by `envtool lock`; do not edit.", '# name: "x"', '# channels: ["x"]', f"# target: {told}", ""]
+    (tmp_path / "lockfiles/pixi.lock").write_text("\n".join(lines))
+    assert main(["setup", "slurm", "--stdout", "--variant", "cu129"]) == 0
+    assert main(["setup", "slurm", "--stdout", "--variant", "cu126"]) == 2
+    assert "--variant cu126: the lockfile has cuda (cu129) for linux-64" in capsys.readouterr().err
     assert main(["setup", "slurm", "--stdout", "--lock", "none.lock"]) == 2
     (tmp_path / "envtool.toml").write_text(spec.replace(', "cuda"', ""))
     assert main(["setup", "slurm", "--stdout"]) == 2

@@ -74,11 +74,14 @@ def run_job(scheduler: str, path: str, write: Callable[[Job], tuple[SetupFile, .
         return _verify(verify, scheduler, name, options.get("version"))
     course, found = course_of(spec, no_spec, course_name)
     site = _site(name, course, scheduler)
-    lock = _lockfile(options.pop("lock"), options.pop("no_lock"), found)
+    named = options.pop("lock")
+    lock = _lockfile(named, options.pop("no_lock"), found)
     wanted = _wanted({**options, "lock": lock}, found is not None)
     from envtool.setup.job import job_of
 
     job = job_of(course, wanted, site, _path(path, how.output))
+    if lock is not None:
+        _tell_of_the_lockfile(job, lock, named=named is not None)
     files = write(job)
     code = deliver(files, how)
     if f"--variant {job.variant}" in files[0].text and not course.covers(job.variant):
@@ -157,9 +160,27 @@ def _lockfile(named: str | None, no_lock: bool, found: Spec | None) -> str | Non
     for folder in (os.path.dirname(found.path), *([".."] if _in_a_course() else [])):
         path = os.path.relpath(os.path.join(folder, *LOCKFILE.split("/"))).replace(os.sep, "/")
         if os.path.isfile(path):
-            print(f"using {path}", file=sys.stderr)
             return path
     return None
+
+
+_FROM = {"module": "a module", "site-wheels": "wheels of its own", "wheels": "wheels that `prepare` fetches"}
+
+
+def _tell_of_the_lockfile(job: Job, lock: str, *, named: bool) -> None:
+    """Is it what the job installs? UsageError where it was asked for and is not, or lacks the variant."""
+    from envtool.cli.setup_locked import held_for_linux, held_in
+
+    if not job.lock:
+        why = f"{job.site.name} takes its packages from {_FROM[job.environment]}"
+        if named:
+            raise UsageError(f"--lock {lock}: {why}", hint="add --environment environment, and it is installed there")
+        print(f"note: {lock} is not installed there: {why}", file=sys.stderr)
+        return
+    print(f"using {lock}", file=sys.stderr)
+    held = held_in(lock, lock)
+    if held is not None:
+        held_for_linux(held, job.wanted.variant or job.variant)
 
 
 def _default_venv() -> str:

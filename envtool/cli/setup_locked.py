@@ -56,6 +56,17 @@ def held_variant(held: tuple[Held, ...], subdir: str, wanted: str | None) -> Hel
     raise UsageError(f"--variant {wanted}: the lockfile has {there} for {subdir}", hint=HINT)
 
 
+def held_for_linux(held: tuple[Held, ...], wanted: str) -> Held:
+    """The same for a machine of which no more is known than that it runs Linux."""
+    there = sorted({one.subdir for one in held if one.subdir.startswith("linux")}, reverse=True) or ["linux-64"]
+    for subdir in there[:-1]:
+        try:
+            return held_variant(held, subdir, wanted)
+        except UsageError:
+            continue
+    return held_variant(held, there[-1], wanted)
+
+
 def gpu_of(held: tuple[Held, ...], subdir: str, catalog: Catalog) -> tuple[str | None, str | None]:
     """The CUDA build that is locked for a platform, and the driver that it needs."""
     found = next((one for one in held if one.subdir == subdir and one.build.startswith("cuda")), None)
