@@ -1,9 +1,12 @@
 """Lines of a requirements file that can't be installed as they stand: each is told with its place."""
 
+from dataclasses import replace
+
 import pytest
 
 from envtool.catalog import load
 from envtool.cli.install import Asked
+from envtool.cli.install_mirror import with_pypis_build
 from envtool.cli.install_parts import _refused, in_words, wanted_of
 from envtool.errors import UsageError
 from envtool.install.failures import explained
@@ -11,7 +14,7 @@ from envtool.install.requirements import Line, read_files
 from envtool.install.tool import Ran
 from envtool.machine_document import machine_from_json
 from envtool.plan import NoPlan, resolve
-from envtool.spec import read
+from envtool.spec import Request, read
 
 UNSET = ("into", "python", "variant", "index_url", "pytorch_index_url", "download", "target", "installer", "spec")
 FLAGS = ("include_unverified", "dry_run", "as_json", "smoke")
@@ -56,13 +59,27 @@ def test_a_line_that_cannot_be_read_is_told_with_its_place(text, said, tmp_path)
     assert in_words(explained(Ran(2, said), "uv", doing="x"), ()).message.startswith("a requirement can't be read")
 
 
+MACHINE = {"schema": "envtool.machine/1", "os": "linux", "arch": "x86_64", "libc": {"name": "glibc", "version": "2.36"},
+           "python": {"version": "3.11.7", "abi": "cp311"}}  # fmt: skip
+
+
+def test_an_index_with_pypis_packages_alone_has_another_variant():
+    plan = resolve(machine_from_json(MACHINE), Request(("torch==2.13.0",), "cpu"), load())
+    said = "  cause: Because there is no version of torch==2.13.0+cpu and you require torch==2.13.0+cpu, we can"
+    error = explained(Ran(1, said), "uv", doing="x")
+    mirror = replace(asked(), index_url="https://mirror.example.org/simple")
+    hint = with_pypis_build(error, plan, mirror, load()).hint
+    assert "has torch 2.13.0 for cu130 only, which runs without a GPU, too: add `--variant cu130`" in hint
+    other = replace(mirror, pytorch_index_url="https://mirror.example.org/whl")
+    for same in (asked(), other):
+        assert with_pypis_build(error, plan, same, load()) is error
+
+
 def test_without_a_line_it_would_be_the_torch_that_the_command_line_names(tmp_path):
     file = tmp_path / "a.txt"
     file.write_text("torch==2.4.0\n")
     wanted = wanted_of(asked("torch==2.13.0", requirements=[file]), None)
-    machine = machine_from_json({"schema": "envtool.machine/1", "os": "linux", "arch": "x86_64",
-                             "libc": {"name": "glibc", "version": "2.36"},
-                             "python": {"version": "3.11.7", "abi": "cp311"}})  # fmt: skip
+    machine = machine_from_json(MACHINE)
     answer = resolve(machine, wanted.request, load())
     assert isinstance(answer, NoPlan)
     error = _refused(answer, machine, wanted, load())

@@ -170,7 +170,10 @@ def _install(asked: Asked) -> int:
     try:
         return _dry_run(about, job) if asked.dry_run else _change(about, job)
     except InstallError as error:
-        raise with_whole_line(in_words(error, wanted.lines), asked) from None
+        from envtool.cli.install_mirror import with_pypis_build
+
+        told = with_pypis_build(in_words(error, wanted.lines), plan, asked, catalog)
+        raise with_whole_line(told, asked) from None
 
 
 def _wheelhouse(asked: Asked) -> Wheelhouse | None:
