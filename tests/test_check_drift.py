@@ -452,5 +452,8 @@ def test_a_lockfile_of_envtool_knows_what_it_was_locked_from_and_who_touched_it(
     spec = tmp_path / "envtool.toml"
     spec.write_text(spec.read_text().replace('["numpy"]', '["numpy>=1.20"]'))
     assert failing() == {"lock-stale": "envtool lock"}
+    assert main(["check", "--no-import", "--json", "--python", sys.prefix]) == 1  # a venv: the lockfile is not for it
+    told = {v["code"]: v["status"] for v in json.loads(capsys.readouterr().out)["verdicts"]}
+    assert (told["lock-kind"], told["lock-stale"]) == ("unknown", "fail")
     assert main(["lock", "--mirror", f"conda-forge={channel}"]) == 0  # the fix
     assert failing() == {}

@@ -141,7 +141,10 @@ def _drift(asked: Asked, machine: Machine, env: Environment | BrokenEnvironment,
     if isinstance(env, Environment):
         drift, usable = _held(asked, machine, env, folders, drift)
     if isinstance(usable, Unusable):
-        return replace(drift, unusable=usable)
+        drift = replace(drift, unusable=usable)
+        if asked.spec is None or asked.lock is not None:
+            return drift
+        usable = None  # it is not for this environment, and still it should be what the spec says
     _tell(usable)
     file = usable.path if usable else asked.lock
     with_some = [folder for folder in folders if any(True for _ in files_in(folder))]
