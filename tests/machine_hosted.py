@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from machine_healthy import A100, SERVER, lived_in
+from machine_healthy import A100, PLAIN, SERVER, lived_in
 from machine_list import CPU, CU126, RTX_4090, T4, on
 from machine_parts import GIB, Box, Card, linux, nvidia
 from machine_pythons import Torch, conda_record, python
@@ -112,6 +112,24 @@ def docker_on_a_mac() -> Box:
     return python(box, CPU, version="3.12.12", kind="system", base="/usr/local", machine="aarch64", files=lived_in())
 
 
+def ngc_image() -> Box:
+    """NVIDIA's own image: a torch from between two releases, built with the CUDA that the image holds."""
+    box = linux(system="Ubuntu 24.04.3 LTS", home="/root").container().facts(uid=0, cwd="/workspace")
+    with_memory(box, 32).cwd = "/workspace"
+    nvidia(box, "580.95.05", "13.0", A100)
+    torch = Torch(
+        "2.9.0a0+50eac811a6.nv25.09", cuda="13.0", devices=((A100.name, "8.0", None),), vision="0.24.0a0+98f8b375",
+        numpy="1.26.4", requires=PLAIN, beside=(), shipped=("torch_cpu", "torch_cuda", "c10", "c10_cuda"),
+        flags="sm_80 sm_86 sm_90 sm_100 sm_120 compute_120", seconds=5.5,
+    )  # fmt: skip
+    shell = {"LD_LIBRARY_PATH": "/usr/local/cuda/lib64:/usr/local/nvidia/lib64", "CUDA_HOME": "/usr/local/cuda"}
+    box.env(LD_LIBRARY_PATH=shell["LD_LIBRARY_PATH"])
+    toolkit = {"/usr/local/cuda/version.json": '{"cuda": {"name": "CUDA SDK", "version": "13.0.1"}}\n'}
+    toolkit |= {"/usr/local/cuda/lib64/libcudnn.so.9": "", "/usr/local/cuda/lib64/libcublas.so.13": ""}
+    site = "/usr/local/lib/python3.12/dist-packages"
+    return python(box, torch, version="3.12.3", kind="system", site=site, files=lived_in() | toolkit, shell=shell)
+
+
 def devcontainer() -> Box:
     """A Codespace: a container with a user of its own, in VS Code's terminal."""
     box = linux(release="6.8.0-1030-azure", system="Debian GNU/Linux 12 (bookworm)", glibc="2.36", home="/home/vscode",
@@ -155,6 +173,20 @@ def slurm_job() -> Box:
     return python(box, on(A100_SXM, CU126), version="3.12.3", base=base, files=files, shell=shell)
 
 
+def apptainer_job() -> Box:
+    """A job in an Apptainer image started with --nv: the driver's libraries lie in a folder of Apptainer's."""
+    box = linux(release="5.14.0-570.el9.x86_64", system="Ubuntu 24.04.3 LTS", cpus=64, memory=512)
+    folder = "/.singularity.d/libs"
+    box.env(
+        APPTAINER_CONTAINER="/scratch/ana/course.sif", LD_LIBRARY_PATH=folder, SLURM_JOB_ID="99", SLURM_JOB_GPUS="0"
+    )
+    nvidia(box.files({"/.singularity.d": None}), "570.172.08", "12.8", A100_SXM, folder=folder)
+    site = "/usr/local/lib/python3.12/dist-packages"
+    files = lived_in(files=131072, locked="unlimited", infiniband=True)
+    return python(box, on(A100_SXM, CU126), version="3.12.3", kind="system", site=site, files=files,
+                  shell={"LD_LIBRARY_PATH": folder})  # fmt: skip
+
+
 def login_node_cpu() -> Box:
     """A cluster's login node with the CPU build, for a course whose jobs need no GPU."""
     files = lived_in(files=65536, locked="unlimited", infiniband=True)
@@ -180,7 +212,9 @@ ALL: dict[str, Callable[[], Box]] = {
     "docker-gpu": docker_gpu,
     "docker-pytorch-image": pytorch_image,
     "docker-on-a-mac": docker_on_a_mac,
+    "docker-ngc": ngc_image,
     "devcontainer": devcontainer,
+    "apptainer-job": apptainer_job,
     "slurm-job": slurm_job,
     "slurm-login-node-cpu": login_node_cpu,
     "github-runner": github_runner,

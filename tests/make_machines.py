@@ -17,6 +17,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import machine_healthy  # noqa: E402
+import machine_healthy_more  # noqa: E402
 import machine_hosted  # noqa: E402
 import machine_list  # noqa: E402
 import nvml_stub_build  # noqa: E402
@@ -33,7 +34,7 @@ from envtool.report.text import Style, render  # noqa: E402
 
 MACHINES = HERE / "machines"
 SCREENS = MACHINES / "screens"
-ALL = machine_list.ALL | machine_healthy.ALL | machine_hosted.ALL
+ALL = machine_list.ALL | machine_healthy.ALL | machine_healthy_more.ALL | machine_hosted.ALL
 DATE = "2026-11-23T00:00:00Z"
 
 

@@ -108,6 +108,8 @@ class Imitation:
             place = Path(self.at(path))
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(text)
+            if "/bin/" in path:
+                place.chmod(0o755)
         for path, target in interpreter.links.items():
             place = Path(self.at(path))
             place.parent.mkdir(parents=True, exist_ok=True)
