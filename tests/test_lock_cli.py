@@ -345,9 +345,10 @@ def test_the_document_of_a_lock(course: Path, run: Ran) -> None:
 
 
 def test_another_folder(course: Path, run: Ran) -> None:
-    assert run("--output", "elsewhere/deep") == 0
-    assert (course / "elsewhere" / "deep" / "pixi.lock").exists()
-    assert run("--check", "--output", "elsewhere/deep") == 0
+    assert run("--output", "elsewhere/deep down") == 0
+    assert "deep down" + os.sep + "course-cpu.conda-lock.yml'" in run.out, "quoted"
+    assert (course / "elsewhere" / "deep down" / "pixi.lock").exists()
+    assert run("--check", "--output", "elsewhere/deep down") == 0
 
 
 def test_a_folder_that_can_not_be_made(course: Path, run: Ran) -> None:

@@ -279,7 +279,8 @@ def _last(place: Place, counts: tuple[int, int], lockfile: Lockfile, show: _Show
         line = shell_line(["py" if os.name == "nt" else "python3", short(start)], "posix")
         return f"\n{told}. Commit them.{venv} Then anyone runs:\n  {line}"
     first = os.path.join(folder, f"{lockfile.name}-{lockfile.variants[0]}.conda-lock.yml")
-    return f"\n{told}. Commit them; then anyone runs:\n  envtool install --lock {first}"
+    line = shell_line(["envtool", "install", "--lock", first], "posix")
+    return f"\n{told}. Commit them; then anyone runs:\n  {line}"
 
 
 def _changed(folder: str, expected: dict[str, str]) -> dict[str, str]:
