@@ -306,9 +306,10 @@ def seen(value: str, **more: object) -> Callable[[FixRoom], None]:
     return plant
 
 
-def course_on_gpu(room: FixRoom) -> None:
-    gpus(TORCH, "cpu")(room)
-    (room.folder / "envtool.toml").write_text(SPEC.format(torch=TORCH, packages="", variant="cu126"))
+def course_for_the_cpu(room: FixRoom) -> None:
+    room.with_pip()
+    room.install(release(TORCH, "cu126"))
+    (room.folder / "envtool.toml").write_text(SPEC.format(torch=TORCH, packages="", variant="cpu"))
 
 
 def somebody_elses(room: FixRoom) -> None:

@@ -16,7 +16,7 @@ from fix_cases import (
     clone_of_pytorch,
     companion,
     course,
-    course_on_gpu,
+    course_for_the_cpu,
     deleted,
     few_files,
     folder_named_torch,
@@ -113,7 +113,7 @@ CASES: dict[str, Case] = {
     # the course
     "spec-torch": Case(course(torch="2.12.0")),
     "spec-packages": Case(course(packages='"einops"')),
-    "spec-variant": Case(course_on_gpu),
+    "spec-variant": Case(course_for_the_cpu),
     # GPUs
     "cpu-wheel-on-gpu-box": Case(gpus(TORCH, "cpu")),
     "driver-too-old-for-wheel": Case(gpus(TORCH, "cu130")),
