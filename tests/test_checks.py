@@ -589,6 +589,20 @@ def test_each_kind_of_container_is_given_gpus_in_its_own_way(kind, words):
     assert words in verdicts(machine=machine)["container-without-gpus"].hint
 
 
+def test_a_copy_that_nobody_imports_is_no_fault():
+    """The user's own torch beside the one of a venv that sees it: the venv's is first on the path."""
+    theirs = "/home/ana/.local/lib/python3.12/site-packages"
+    leak = Leak("user-site", theirs)
+    both = environment(CPU, distributions=(dist("torch", "2.1.0", location=theirs),), leaks=(leak,))
+    judged = verdicts(env=both)
+    assert judged["two-torch-installs"].status is judged["user-site-leak"].status is Status.PASS
+    turned = replace(both, distributions=both.distributions[::-1])
+    assert verdicts(env=turned)["user-site-leak"].status is Status.WARN
+    elsewhere = replace(both, leaks=())
+    verdict = verdicts(env=elsewhere)["two-torch-installs"]
+    assert verdict.status is Status.FAIL and not verdict.command and ".pth" in verdict.hint
+
+
 def test_only_what_is_an_environment_is_cleared():
     """A link to a Python that is gone lies in ~/bin, say: its folder's folder is no environment."""
     link = BrokenEnvironment(

@@ -344,7 +344,6 @@ HIDDEN = (
     (1, "venv-broken", "driver-too-old-for-wheel", lambda s: s.with_(gpu={"driver": Found("550.54.15")})),
     (2, "stdlib-shadow", "torch-import", None),
     (2, "file-named-torch", "torch-import", None),
-    (2, "pythonpath-leak", "two-torch-installs", None),
     (2, "pythonpath-leak", "torchvision-mismatch", vision),
     (3, "musl", "torch-import", None),
     (3, "python-32bit", "torch-import", None),

@@ -273,11 +273,13 @@ def pythonpath_brings_nothing(evidence: Evidence) -> Verdict:
 
 
 def user_site_brings_nothing(evidence: Evidence) -> Verdict:
-    """Packages under ~/.local are seen by every Python of that version, conda's too."""
-    _, names = _leaks_with_family(evidence, "user-site")
+    """Packages under ~/.local are seen by every Python of that version, conda's too; a venv's own go before them."""
+    leaks, _ = _leaks_with_family(evidence, "user-site")
     env = _env(evidence)
     if env is None:
         return skipped("Python does not start")
+    first = [found for name in FAMILY if (found := env.distribution(name)) is not None]
+    names = [f"{d.name} {d.version}" for d in first if any(leak.path == d.location for leak in leaks)]
     if not names:
         return passed("none")
     if env.manager == "system":

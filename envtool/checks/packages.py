@@ -5,10 +5,10 @@ from __future__ import annotations
 from envtool.checks.check import Check, Evidence
 from envtool.checks.order import NO_WAY_IN, PACKAGES
 from envtool.checks.words import label
-from envtool.environment import Environment
+from envtool.environment import Distribution, Environment
 from envtool.machine import Machine
 from envtool.shell import chained, quoted, shell_line
-from envtool.verdicts import Verdict, failed, passed, skipped, warned
+from envtool.verdicts import Json, Verdict, failed, passed, skipped, warned
 
 NVIDIA_SUFFIXES = ("-cu11", "-cu12", "-cu13")
 
@@ -70,17 +70,25 @@ def torch_is_there_once(evidence: Evidence) -> Verdict:
     env = _env(evidence)
     if env is None:
         return skipped("Python does not start")
+    leaks = {leak.path for leak in env.leaks}  # what comes from there is another check's matter
     for name in ("torch", "torchvision", "torchaudio", "numpy"):
-        copies = [d for d in env.distributions if d.name == name]
+        copies = [d for d in env.distributions if d.name == name and d.location not in leaks]
         if len(copies) > 1 and len({(d.version, d.location) for d in copies}) > 1:
-            places = "; ".join(f"{d.version} in {d.location}" for d in copies)
-            return failed(
-                f"{name} is installed {len(copies)} times: {places}. Repeat the line until nothing is left.",
-                hint=evidence.mender.uninstall(name),
-                command=True,
-                evidence={"copies": [f"{d.version} {d.location}" for d in copies]},
-            )
+            return _more_than_once(evidence, env, name, copies)
     return passed("once") if evidence.torch else skipped("torch is not installed")
+
+
+def _more_than_once(evidence: Evidence, env: Environment, name: str, copies: list[Distribution]) -> Verdict:
+    """pip removes one copy at a time, and none that lies outside of the environment."""
+    places = "; ".join(f"{d.version} in {d.location}" for d in copies)
+    message = f"{name} is installed {len(copies)} times: {places}."
+    told: dict[str, Json] = {"copies": [f"{d.version} {d.location}" for d in copies]}
+    outside = next((d.location for d in copies if not d.location.startswith(env.prefix)), None)
+    if outside is not None:
+        hint = f"take the line with {outside} out of the .pth file in this environment that names it"
+        return failed(message, hint=hint, evidence=told)
+    hint = evidence.mender.uninstall(name)
+    return failed(f"{message} Repeat the line until nothing is left.", hint=hint, command=True, evidence=told)
 
 
 def nothing_is_half_removed(evidence: Evidence) -> Verdict:
