@@ -72,6 +72,21 @@ def test_a_site_knows_more():
     assert found(wanted, site="vista") == {(3, "refused-directive"), (4, "refused-directive")}
 
 
+@pytest.mark.parametrize(
+    ("directive", "fault"),
+    [
+        ("--time=7-00:00:01", "time-too-long"), ("-t 7-1", "time-too-long"), ("--time 10081", "time-too-long"),
+        ("--time=7-00", None), ("-t168:00:00", None), ("--time=10080:00", None), ("--time=UNLIMITED", None),
+        ("--gres=gpu:5", "too-many-gpus"), ("--gpus-per-node=a100:8", "too-many-gpus"),
+        ("--gpus-per-node=4", None), ("--gpus-per-node=a100_1g.5gb:7", None), ("--gres=gpu", None),
+    ],
+)  # fmt: skip
+def test_a_site_has_limits(directive, fault):
+    rest = "" if directive.startswith(("-t", "--time")) else "#SBATCH --time=1:00\n"
+    script = f"#!/bin/bash\n#SBATCH {directive}\n#SBATCH --account=x\n{rest}set -e\n"
+    assert found(script, site="narval") == ({(2, fault)} if fault else set())
+
+
 def test_a_flag_that_slurm_did_not_have_yet():
     script = HEAD + "#SBATCH --gpus-per-node=1\nset -e\nsrun --overlap x\n"
     assert found(script, version=(18, 8)) == {(3, "flag-too-new"), (5, "flag-too-new")}
@@ -84,7 +99,8 @@ def test_the_other_schedulers_have_their_own_directives():
     assert found(pbs, "pbs") == {(4, "directive-after-command")}
     lsf = "#!/bin/bash\n#BSUB -W 1:00\n#BSUB -o $HOME/x\nset -e\n"
     assert found(lsf, "lsf") == {(3, "variable-in-directive")}
-    assert found(GOOD, "pbs") == {(1, "no-time")}
+    assert found(GOOD, "pbs") == {(1, "another-scheduler")}
+    assert found("#!/bin/bash\nset -e\n", "pbs") == {(1, "no-time")}
 
 
 @given(st.text(max_size=300), st.sampled_from(["slurm", "pbs", "lsf"]))
@@ -105,6 +121,8 @@ def test_the_command(tmp_path, capsys):
     assert main(["setup", "slurm", "--verify", str(script)]) == 0
     assert capsys.readouterr().out == f"{script}: no fault found\n"
     assert main(["setup", "slurm", "--verify", str(tmp_path / "none")]) == 2
+    assert main(["setup", "slurm", "--verify", str(script), "--site", "narvall"]) == 2
+    assert "did you mean narval?" in capsys.readouterr().err
     script.write_text(GOOD.replace("--time", "--gpus=1 --time"))
     assert main(["setup", "slurm", "--verify", str(script), "--slurm-version", "18.08"]) == 1
     assert "--gpus is there since Slurm 19.05; this is 18.08" in capsys.readouterr().out

@@ -248,8 +248,8 @@ def _verify(path: str, scheduler: str, name: str | None, version: str | None) ->
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}", hint="name a job script") from None
     text = content.decode("utf-8", errors="replace")
-    name = name or site_named_in(text)
-    site = load_site(name, scheduler) if name is not None and (name.endswith(".toml") or name in site_names()) else None
+    named = site_named_in(text)  # maybe a profile of its own, which is not here
+    site = load_site(name, scheduler) if name else load_site(named, scheduler) if named in site_names() else None
     faults = [*faults_of(text, scheduler, site, version_of(version) if version else None), *_syntax(path)]
     for fault in sorted(faults, key=lambda fault: (fault.line, fault.code)):
         print(f"{path}:{fault.line}: {fault.code}: {fault.message}")

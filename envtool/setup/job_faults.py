@@ -8,7 +8,7 @@ from functools import cache
 
 from envtool.data import read_table
 from envtool.fact import Fact, dataclass
-from envtool.setup.sites import CHANGE_ME, Site
+from envtool.setup.sites import CHANGE_ME, Site, seconds_of, slurm_seconds
 
 PREFIX = {"slurm": "#SBATCH", "pbs": "#PBS", "lsf": "#BSUB"}
 
@@ -102,7 +102,11 @@ def _of_directives(lines: list[str], prefix: str) -> Iterator[Fault]:
                 number, "variable-in-directive", f"no shell reads {line.strip()}: the variable stays as it is", hint
             )
     options = [text for _, text in directives(lines, prefix)]
-    if not any(re.match(r"(--time\b|-t\b|-W\b)", option) or "walltime=" in option for option in options):
+    others = [name for name, other in PREFIX.items() if other != prefix and directives(lines, other)]
+    if others and not options:
+        hint = f"look at it with: envtool setup {others[0]} --verify"
+        yield Fault(1, "another-scheduler", f"the directives are those of {others[0]}, which are comments here", hint)
+    elif not any(re.match(r"(--time\b|-t(?![A-Za-z])|-W\b)", option) or "walltime=" in option for option in options):
         yield Fault(1, "no-time", "no time limit is asked for; some sites end such a job after minutes", "add one")
 
 
@@ -181,6 +185,23 @@ def _of_the_site(lines: list[str], prefix: str, site: Site) -> Iterator[Fault]:
         for number, text in directives(lines, prefix):
             if re.match(r"--(gres|gpus|gpus-per-task|gpus-per-node|mem)[= ]", text):
                 yield Fault(number, "refused-directive", f"{site.name} refuses {text}", "leave the line out")
+    if site.scheduler == "slurm":
+        yield from _above_its_limits(directives(lines, prefix), site)
+
+
+def _above_its_limits(found: list[tuple[int, str]], site: Site) -> Iterator[Fault]:
+    """What Slurm would refuse there, or let wait for ever."""
+    for number, text in found:
+        time = re.match(r"(?:--time[= ]|-t\s*)\s*(\S+)", text)
+        seconds = slurm_seconds(time[1]) if time else None
+        if seconds is not None and site.time_longest and seconds > seconds_of(site.time_longest):
+            hint = "a shorter job with checkpoints, and --requeue where the site lets jobs go on"
+            yield Fault(number, "time-too-long", f"{site.name} ends jobs after {site.time_longest}", hint)
+        gpus = re.match(r"--(?:gres[= ]gpu|gpus-per-node)(?:[:= ]([A-Za-z][\w.-]*))?[:= ]([0-9]+)\b", text)
+        is_whole = gpus is not None and gpus[1] in {None, *site.gpu_types}  # of parts of a GPU there may be more
+        if gpus and is_whole and site.gpu_per_node is not None and int(gpus[2]) > site.gpu_per_node:
+            message = f"{text}: a node of {site.name} has at most {site.gpu_per_node} GPUs"
+            yield Fault(number, "too-many-gpus", message, "take more nodes")
 
 
 @cache

@@ -217,3 +217,16 @@ def seconds_of(time: str) -> int:
     days, _, clock = time.rpartition("-")
     hours, minutes, seconds = (int(part) for part in clock.split(":"))
     return ((int(days or 0) * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
+def slurm_seconds(time: str) -> int | None:
+    """A limit in any form that Slurm takes: minutes, M:S, H:M:S, D-H, D-H:M, D-H:M:S; None for what is none."""
+    match = re.fullmatch(r"(?:([0-9]+)-)?([0-9]+(?::[0-9]+){0,2})", time)
+    if match is None:
+        return None
+    parts = [int(part) for part in match[2].split(":")]
+    if match[1] is not None:
+        hours, minutes, seconds = [*parts, 0, 0][:3]
+        return ((int(match[1]) * 24 + hours) * 60 + minutes) * 60 + seconds
+    hours, minutes, seconds = parts if len(parts) == 3 else (0, parts[0], parts[1] if len(parts) == 2 else 0)
+    return (hours * 60 + minutes) * 60 + seconds
