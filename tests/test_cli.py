@@ -185,6 +185,19 @@ def test_a_file_that_cannot_be_written_is_exit_4_and_leaves_nothing(tmp_path, op
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.skipif(os.name != "posix", reason="Windows keeps a folder that somebody is in")
+@pytest.mark.parametrize("arguments", [["device"], ["init", "project", "x", "--no-input"], ["install"]])
+def test_a_folder_that_is_gone_is_named(arguments, tmp_path, monkeypatch, capsys):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    from envtool.cli.app import main
+
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and "the folder that you are in does not exist any more" in err
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_behind_stdout_is_exit_4():
     command = [sys.executable, "-m", "envtool", "doctor", "--no-import", "--python", sys.executable]

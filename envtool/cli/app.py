@@ -123,14 +123,24 @@ def _run(arguments: list[str]) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
-        hint = "free some space, or check that the disk can be written to"
-        return _complain(arguments, f"{error.filename or 'output'}: {error.strerror or error}", hint, (), EXIT_TOOL)
+        message, hint, code = _of_the_system(error)
+        return _complain(arguments, message, hint, (), code)
     except Exception as error:  # a person sees a message, never a traceback that they didn't ask for
         if "ENVTOOL_TRACEBACK" in os.environ:
             raise
         message = f"envtool itself failed: {type(error).__name__}: {error}"
         hint = "report it, with what ENVTOOL_TRACEBACK=1 in the environment adds"
         return _complain(arguments, message, hint, (), EXIT_TOOL)
+
+
+def _of_the_system(error: OSError) -> tuple[str, str, int]:
+    """(message, hint, exit code) where the folder that this began in is gone, or what it prints finds no room."""
+    try:
+        os.getcwd()
+    except OSError:
+        return "the folder that you are in does not exist any more", "cd into a folder that exists", EXIT_USAGE
+    hint = "free some space, or check that the disk can be written to"
+    return f"{error.filename or 'output'}: {error.strerror or error}", hint, EXIT_TOOL
 
 
 def _clean(error: click.ClickException) -> str:

@@ -35,6 +35,7 @@ def command(path: str, most: int | None, name: str | None, as_json: bool) -> int
     from envtool.device import find
     from envtool.device.report import notes, render, render_change, to_json
 
+    os.getcwd()  # a folder that is gone would pass for an empty one
     found = find(path)
     change = _set(found, name, path) if name is not None else None
     if change is not None:
