@@ -50,3 +50,23 @@ def in_a_cell(line: str) -> str | None:
     if names:
         return "import os; " + "; ".join(f'os.environ.pop("{name}", None)' for name in names[1].split())
     return None if line.startswith(("export ", "unset ")) else f"!{line}"
+
+
+def in_fish(line: str) -> str:
+    """A line for a POSIX shell as fish understands it, which has no ``unset`` and activate scripts of its own."""
+    joined = re.fullmatch(r"export (\w+PATH)=(\S+)\$\{\w+:\+:\$\w+\}", line)
+    if joined:  # fish keeps such variables as lists
+        return f"set -gx {joined[1]} {joined[2]} ${joined[1]}"
+    line = re.sub(r"^export (\w+)=", r"set -gx \1 ", line)
+    line = re.sub(r"^unset (?=\w)", "set -e ", line)
+    return re.sub(r"(source \S*/bin/activate)(?=$| )", r"\1.fish", line)
+
+
+def in_csh(line: str) -> str:
+    """The same for csh and tcsh."""
+    names = re.fullmatch(r"unset ((?:\w+ ?)+)", line)
+    if names:
+        return "; ".join(f"unsetenv {name}" for name in names[1].split())
+    line = re.sub(r"^export (\w+)=(?!\S*\$\{)", r"setenv \1 ", line)
+    line = re.sub(r"^ulimit -n (?=\d)", "limit descriptors ", line)
+    return re.sub(r"(source \S*/bin/activate)(?=$| )", r"\1.csh", line)

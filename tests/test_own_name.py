@@ -11,12 +11,13 @@ import pytest
 from builders import environment, laptop
 
 from envtool.cli.own_name import shown, typed
+from envtool.cli.parent_shell import parent_shell
 from envtool.cli.terminal import program
 from envtool.diagnosis import Diagnosis
 from envtool.environment import Workplace
 from envtool.machine import Absent
 from envtool.report.text import Style, render
-from envtool.shell import in_a_cell
+from envtool.shell import in_a_cell, in_csh, in_fish
 from envtool.verdicts import failed, passed, warned
 
 START = "python3 start.py"
@@ -73,6 +74,43 @@ def test_the_program_as_it_was_started(monkeypatch, tmp_path):
 )
 def test_a_line_for_a_cell(line, cell):
     assert in_a_cell(line) == cell
+
+
+@pytest.mark.parametrize(
+    ("line", "fish", "csh"),
+    [
+        ("unset A B", "set -e A B", "unsetenv A; unsetenv B"),
+        ("export A=1,2", "set -gx A 1,2", "setenv A 1,2"),
+        (
+            "export LD_LIBRARY_PATH=/x${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}", "set -gx LD_LIBRARY_PATH /x $LD_LIBRARY_PATH",
+            "export LD_LIBRARY_PATH=/x${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}",
+        ),
+        ("source .venv/bin/activate", "source .venv/bin/activate.fish", "source .venv/bin/activate.csh"),
+        (
+            "a -m venv .venv && source .venv/bin/activate", "a -m venv .venv && source .venv/bin/activate.fish",
+            "a -m venv .venv && source .venv/bin/activate.csh",
+        ),
+        ("ulimit -n 4096", "ulimit -n 4096", "limit descriptors 4096"),
+        ("pip install 'numpy<2'", "pip install 'numpy<2'", "pip install 'numpy<2'"),
+    ],
+)  # fmt: skip
+def test_fish_and_csh_have_words_of_their_own(line, fish, csh):
+    assert (in_fish(line), in_csh(line)) == (fish, csh)
+
+
+def test_the_shell_is_the_nearest_process_that_is_one(tmp_path, monkeypatch):
+    for process, name, parent in ((9, "envtool", 8), (8, "python (3) x", 7), (7, "-tcsh", 1), (5, "init", 0)):
+        (tmp_path / str(process)).mkdir()
+        (tmp_path / str(process) / "stat").write_text(f"{process} ({name}) S {parent} 9 9 0")
+    assert parent_shell(9, str(tmp_path)) == "tcsh"
+    assert parent_shell(5, str(tmp_path)) is None and parent_shell(4, str(tmp_path)) is None
+    line = told("cvd-empty", failed("x", hint="unset CUDA_VISIBLE_DEVICES", command=True))
+    diagnosis = replace(found(), verdicts=(line,))
+    monkeypatch.setattr("envtool.cli.parent_shell.parent_shell", lambda start: "fish")
+    assert shown(diagnosis).verdicts[0].hint == "set -e CUDA_VISIBLE_DEVICES"
+    assert shown(diagnosis, here=False) == diagnosis
+    monkeypatch.setattr("envtool.cli.parent_shell.parent_shell", lambda start: "bash")
+    assert shown(diagnosis) == diagnosis
 
 
 def test_in_a_notebook_the_line_is_one_for_a_cell():

@@ -41,6 +41,13 @@ def shown(diagnosis: Diagnosis, *, here: bool = True) -> Diagnosis:
     if here and any("sudo " in (verdict.hint or "") for verdict in diagnosis.problems) and _sudo_is_needless():
         diagnosis = replace(diagnosis, verdicts=tuple(map(_without_sudo, diagnosis.verdicts)))
     say = _sayer(diagnosis)
+    if (
+        here
+        and diagnosis.machine.os == "linux"
+        and not _in_a_notebook(diagnosis)
+        and (any(map(_is_of_the_shell, diagnosis.problems)))
+    ):
+        diagnosis = replace(diagnosis, verdicts=tuple(map(_for_this_shell, diagnosis.verdicts)))
     smoke = diagnosis.smoke
     if isinstance(smoke, Found):
         smoke = Found(smoke_shown(smoke.value))
@@ -58,6 +65,20 @@ def _renamed(verdict: Verdict) -> Verdict:
     return (
         verdict if (message, hint) == (verdict.message, verdict.hint) else replace(verdict, message=message, hint=hint)
     )
+
+
+def _is_of_the_shell(verdict: Verdict) -> bool:
+    """Is it a line that is written otherwise for fish or csh?"""
+    words = ("export ", "unset ", "ulimit ")
+    return verdict.command and ((verdict.hint or "").startswith(words) or "source " in (verdict.hint or ""))
+
+
+def _for_this_shell(verdict: Verdict) -> Verdict:
+    if not _is_of_the_shell(verdict):
+        return verdict
+    from envtool.cli.parent_shell import for_this_shell
+
+    return replace(verdict, hint=for_this_shell(verdict.hint or ""))
 
 
 def _sudo_is_needless() -> bool:

@@ -149,21 +149,23 @@ def _all_verdicts(diagnosis: Diagnosis) -> str:
 def _last(diagnosis: Diagnosis, *, notebook: bool) -> str:
     step = diagnosis.next_step
     if step is not None:
-        return _fix(step, person(diagnosis, step.code), avoided(diagnosis, step.code), notebook=notebook)
+        terminal = "PowerShell" if diagnosis.machine.os == "windows" else "a terminal"
+        who, avoid = person(diagnosis, step.code), avoided(diagnosis, step.code)
+        return _fix(step, who, avoid, terminal=terminal, notebook=notebook)
     if diagnosis.status is not Status.PASS:
         return ""
     count = sum(v.status is Status.PASS for v in diagnosis.all_verdicts)
     return f'<section class="last">\n<p>{count} checks passed. There is nothing to do.</p>\n</section>'
 
 
-def _fix(step: NextStep, who: str, avoid: str | None, *, notebook: bool) -> str:
+def _fix(step: NextStep, who: str, avoid: str | None, *, terminal: str, notebook: bool) -> str:
     """The end of the page; ``who`` as ``person`` words it."""
     code = f"<code>{_text(step.code)}</code>"
     whose = f" ({_text(who.rstrip('; '))})" if who else ""
     if step.command:
         # pip changes files, so a cell can run it; what sets a variable or asks for a password needs a terminal.
         cell = ", or into a cell after an exclamation mark (then restart the kernel)"
-        place = f"a terminal{cell if notebook and ' -m pip ' in step.text else ''}"
+        place = f"{terminal}{cell if notebook and ' -m pip ' in step.text else ''}"
         title, lead = "The fix", f"Copy this line into {place}; it mends {code}{whose}:"
         body = f"<pre><code>{_unbroken(step.text)}</code></pre>"
     else:
