@@ -40,8 +40,10 @@ def read(path: str = DATA) -> dict[str, Any]:
 Heard = dict[str, dict[str, list[Said]]]  # by case and tool
 
 
-def listen(cases: Sequence[Case], builder: Builder, bench: tools.Bench) -> tuple[Heard, dict[str, str]]:
-    """What every tool says of every case, and why a case could not be made."""
+def listen(
+    cases: Sequence[Case], builder: Builder, bench: tools.Bench, chosen: Sequence[str]
+) -> tuple[Heard, dict[str, str]]:
+    """What the tools say of every case, and why a case could not be made."""
     heard: Heard = {}
     problems = {}
     for case in cases:
@@ -52,7 +54,7 @@ def listen(cases: Sequence[Case], builder: Builder, bench: tools.Bench) -> tuple
             print(f"{case.key}: not made: {problem}", file=sys.stderr)
             continue
         print(f"{case.key} ...", file=sys.stderr, flush=True)
-        heard[case.key] = {tool: bench.said(tool, case, room) for tool in tools.TOOLS}
+        heard[case.key] = {tool: bench.said(tool, case, room) for tool in chosen}
         shutil.rmtree(room.folder, ignore_errors=True)
     return heard, problems
 
@@ -103,14 +105,14 @@ def transcripts(folder: str, rows: Sequence[Row], heard: Heard) -> None:
                     file.write(f"$ {one.command}\n{one.text}[exit code {one.code}]\n\n")
 
 
-def bases(document: Mapping[str, Any], given: Sequence[str], make: str | None) -> dict[str, str]:
-    """The torch environments by name: those that are given, and those that can be made."""
+def bases(document: Mapping[str, Any], needed: set[str], given: Sequence[str], make: str | None) -> dict[str, str]:
+    """The torch environments by name: those that are given, and those needed ones that can be made."""
     found = dict(text.split("=", 1) for text in given)
     unknown = set(found) - set(document["base"])
     if unknown:
         raise SystemExit(f"no such base: {', '.join(sorted(unknown))}; there are {', '.join(document['base'])}")
     for name, wanted in document["base"].items():
-        if name not in found and make:
+        if name in needed and name not in found and make:
             place = os.path.join(make, name)
             problem = _make_base(wanted, place)
             if problem:
@@ -149,22 +151,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", action="append", default=[], metavar="KEY", help="only these cases")
     parser.add_argument("--keep", metavar="DIR", help="write what each tool said, with the verdict on top")
     parser.add_argument("--again", metavar="DIR", help="run nothing: judge anew what --keep wrote")
+    parser.add_argument("--tool", action="append", choices=tools.TOOLS, help="with --again: run this tool anew")
     parser.add_argument("--write", action="store_true", help="write the page in docs/explanation")
     options = parser.parse_args(arguments)
-    if not options.again and (not sys.platform.startswith("linux") or os.path.exists("/sys/module/nvidia/version")):
+    runs = bool(options.tool or not options.again)
+    if runs and (not sys.platform.startswith("linux") or os.path.exists("/sys/module/nvidia/version")):
         parser.error("the rooms are made on Linux, without an NVIDIA driver of its own")
     document = read()
     cases = rule.cases(document)
     wanted = {*options.only, *(case.control for case in cases if case.key in options.only)}
     cases = [case for case in cases if not options.only or case.key in wanted]
+    if options.tool and not options.again:
+        parser.error("--tool needs what --keep wrote of the other tools, by --again")
     if set(options.only) - {case.key for case in cases}:
         parser.error(f"no such case; there are {', '.join(case.key for case in rule.cases(document))}")
     own = options.envtool or os.path.join(os.path.dirname(sys.executable), "envtool")
-    if options.again:
-        heard, problems, about = kept(options.again)
-    else:
+    heard, problems, about = kept(options.again) if options.again else ({}, {}, {})
+    if runs:
         about = {"date": datetime.date.today().isoformat(), "versions": tools.versions(own)}
-        heard, problems = _heard(options, own, cases, document)
+        for key, said in _heard(options, own, cases, document, problems).items():
+            heard[key] = {**heard.get(key, {}), **said}
     rows = judged(cases, heard, problems)
     folder = options.keep or options.again
     if options.keep:
@@ -179,12 +185,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _heard(
-    options: argparse.Namespace, own: str, cases: Sequence[Case], document: Mapping[str, Any]
-) -> tuple[Heard, dict[str, str]]:
+    options: argparse.Namespace, own: str, cases: Sequence[Case], document: Mapping[str, Any], problems: dict[str, str]
+) -> Heard:
     with tempfile.TemporaryDirectory(prefix="compare-doctors-", dir=options.rooms) as folder:
-        builder = Builder(folder, bases(document, options.base, options.make), document["driver"])
+        needed = {name for case in cases for name in (case.base, *case.take[:1], *case.elsewhere[:1])}
+        builder = Builder(folder, bases(document, needed, options.base, options.make), document["driver"])
         bench = tools.Bench(options.peers or os.path.join(folder, "peers"), [own])
-        return listen(cases, builder, bench)
+        heard, found = listen(cases, builder, bench, options.tool or tools.TOOLS)
+        problems.update(found)
+        return heard
 
 
 if __name__ == "__main__":

@@ -48,7 +48,9 @@ PEERS = {
     ),
 }  # fmt: skip
 MANNERS = {
-    ENVTOOL: Manner(r"^(✗|FAIL) ", r"All is well", r"^(✗|FAIL|warn) +[a-z0-9-]+$|envtool explain\s+[a-z0-9-]+"),
+    ENVTOOL: Manner(
+        r"^(✗|FAIL) ", r"All is well", r"^(✗|FAIL|warn) +[a-z0-9-]+$|(envtool explain|because\s+of)\s+[a-z0-9-]+"
+    ),
     COLLECT_ENV: Manner(),
     **{name: peer.manner for name, peer in PEERS.items()},
 }
