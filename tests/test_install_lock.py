@@ -129,6 +129,23 @@ def test_a_file_that_is_gone_is_mended_from_the_cache(room: Room, tmp_path: Path
     assert room.says("bin/prefix-teller") == str(room.env)
 
 
+def test_an_environment_that_was_moved_is_made_again(room: Room) -> None:
+    """Somebody renamed the folder: its packages are there, and its programs begin with a path that is not."""
+    lock = room.lock(*packages())
+    assert room.run(lock) == 0
+    (room.env / "notes.txt").write_text("mine", encoding="utf-8")
+    room.env.rename(room.folder / "moved")
+    assert room.run(lock, "--into", "moved") == 0
+    assert "it was made in .conda and moved, and its programs still point there" in room.err
+    greeted = subprocess.run([str(room.folder / "moved" / "bin" / "greet")], capture_output=True, text=True)
+    assert "moved" in greeted.stdout
+    assert (room.folder / "moved" / "notes.txt").read_text(encoding="utf-8") == "mine"
+    assert room.run(lock, "--into", "moved") == 0
+    assert "nothing: all of it is as" in room.out
+    assert room.run(lock, "--into", "x" * 120 + "/" + "y" * 130) == 4
+    assert "the path of the environment is too long for prefix-teller" in room.err
+
+
 @pytest.mark.parametrize("shell", ["bash", "dash", "zsh"])
 def test_activation_sets_what_packages_ask_for_and_deactivation_takes_it_back(room: Room, shell: str) -> None:
     import shutil

@@ -83,14 +83,11 @@ def install_lock(asked: LockAsked) -> int:
     """Make the environment of a lockfile, or put it right; the exit code of the command."""
     started = time.monotonic()
     job = _job(asked, started)
-    from envtool.install.conda_state import missing_file, read_records
-
-    records = read_records(job.place.path) if job.place.there else {}
     changes, gone = _changes(job)
-    lost = missing_file(job.place.path, records.values()) if job.place.there else None
-    if job.place.there and not changes and not gone and lost is None:
+    wrong = _what_is_wrong(job.place)
+    if job.place.there and not changes and not gone and wrong is None:
         return _show(job, _installation(job, "nothing-to-do", (), ()))
-    _announce(job, gone, lost)
+    _announce(job, gone, wrong)
     if asked.dry_run:
         return _show(job, _installation(job, "dry-run", changes, gone))
     return _change(job, changes, gone)
@@ -207,7 +204,21 @@ def _changes(job: _Job) -> tuple[tuple[Change, ...], tuple[str, ...]]:
     return tuple(changes), (*(name for name in there if name not in locked), *hidden)
 
 
-def _announce(job: _Job, gone: tuple[str, ...], lost: tuple[str, str] | None) -> None:
+def _what_is_wrong(place: CondaPlace) -> str | None:
+    """What keeps an environment that holds the right packages from being in order."""
+    from envtool.install.conda_place import moved_from
+    from envtool.install.conda_state import missing_file, read_records
+
+    if not place.there:
+        return None
+    made = moved_from(place.path)
+    if made is not None:
+        return f"it was made in {short(made)} and moved, and its programs still point there"
+    lost = missing_file(place.path, read_records(place.path).values())
+    return f"{lost[0]}: a file is missing: {lost[1]}" if lost else None
+
+
+def _announce(job: _Job, gone: tuple[str, ...], wrong: str | None) -> None:
     from envtool.cli.terminal import style
 
     place, target = job.place, job.target
@@ -221,8 +232,8 @@ def _announce(job: _Job, gone: tuple[str, ...], lost: tuple[str, str] | None) ->
         lines.append(
             f"  it had {', '.join(gone[:4])}{f' and {len(gone) - 4} more' if len(gone) > 4 else ''}, and won't"
         )
-    if lost is not None:
-        lines.append(f"  {lost[0]}: a file is missing: {lost[1]}")
+    if wrong is not None:
+        lines.append(f"  {wrong}")
     for line in (*lines, *(f"note: {note}" for note in job.notes)):
         _tell(style().safe(line))
 

@@ -105,6 +105,18 @@ def scripts(prefix: str, subdir: str, variables: Mapping[str, str]) -> dict[str,
     return {"bin/activate": posix, "bin/activate.fish": fish}
 
 
+def made_in(script: str) -> str | None:
+    """The folder that a POSIX script of ours was written for; None where it is not ours."""
+    first = script.partition("\n")[0]
+    if not first.startswith("# Source this: . "):
+        return None
+    try:
+        words = shlex.split(first.removeprefix("# Source this: . "))
+    except ValueError:
+        return None
+    return words[0].removesuffix("/bin/activate") if len(words) == 1 else None
+
+
 def _windows(prefix: str, variables: Mapping[str, str]) -> dict[str, str]:
     path = prefix.rstrip("\\")
     powershell = _POWERSHELL.format(

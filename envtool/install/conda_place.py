@@ -77,6 +77,20 @@ def conda_python(path: str, subdir: str) -> str:
     return os.path.join(path, "python.exe") if subdir.startswith("win") else os.path.join(path, "bin", "python")
 
 
+def moved_from(path: str) -> str | None:
+    """The folder that an environment was made in, where that is another one: its programs still point there."""
+    from envtool.install.conda_activate import made_in
+
+    try:
+        with open(os.path.join(path, "bin", "activate"), encoding="utf-8", errors="replace") as file:
+            made = made_in(file.read(8192))
+    except OSError:
+        return None
+    if made is None or (os.path.isdir(made) and os.path.samefile(made, path)):  # a disk may be mounted in two places
+        return None
+    return made
+
+
 def package_cache() -> str:
     """Where packages are kept unpacked, as rattler and pixi know it too: what one fetched, the other has."""
     named = os.environ.get("RATTLER_CACHE_DIR")
