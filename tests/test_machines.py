@@ -205,9 +205,10 @@ for _name, _facts in FACTS.items():
     _warn = ALLOWED[_name][0] if _name in ALLOWED else ""
     CASES[_name] = Case(warn=_warn, step=STEPS.get(_warn), command=False, facts=_facts)
 
-# The healthy ones are looked at together in test_healthy_machines.py, and one by one in the slow run.
+# These are looked at together in test_healthy_machines.py, and one by one in the slow run.
+WORKS = {name for name, case in CASES.items() if name in FACTS or case.status is Status.PASS}
 each_machine = pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow if name in FACTS else ()) for name in RECORDED]
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in WORKS else ()) for name in RECORDED]
 )
 
 
@@ -321,13 +322,6 @@ def test_a_screen_is_a_screen(name):
     text = render(diagnosis(name), Style())
     assert len(text.splitlines()) <= 25
     assert not [line for line in text.splitlines() if line.endswith(" ")]
-
-
-def test_a_healthy_machine_ends_in_one_sentence():
-    healthy = [name for name, case in CASES.items() if case.status is Status.PASS]
-    assert len(healthy) >= 8
-    for name in healthy:
-        assert render(diagnosis(name), Style()).splitlines()[-1].startswith("All is well: ")
 
 
 # ── the recordings themselves ────────────────────────────────────────────────────────────────────
