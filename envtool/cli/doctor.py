@@ -154,7 +154,14 @@ def _selection(asked: Asked, spec: Spec | None) -> Selection | None:
 def _of_a_symptom(asked: Asked, symptom: str, diagnose: Callable[[bool], Diagnosis], do_import: bool) -> int:
     from envtool.cli.doctor_symptom import run
 
-    code, diagnosis = run(symptom, diagnose, as_json=asked.as_json, do_import=do_import, everything=asked.everything)
+    code, diagnosis = run(
+        symptom,
+        diagnose,
+        as_json=asked.as_json,
+        do_import=do_import,
+        everything=asked.everything,
+        here=asked.machine is None,
+    )
     if asked.junit is not None:
         from envtool.write import write_text
 

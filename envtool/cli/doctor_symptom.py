@@ -51,11 +51,17 @@ def _chunks(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def run(
-    symptom: str, diagnose: Callable[[bool], Diagnosis], *, as_json: bool, do_import: bool, everything: bool
+    symptom: str,
+    diagnose: Callable[[bool], Diagnosis],
+    *,
+    as_json: bool,
+    do_import: bool,
+    everything: bool,
+    here: bool = True,
 ) -> tuple[int, Diagnosis]:
     """Read the text, look at what can confirm its causes, and print it; the exit code, and what was judged.
 
-    ``diagnose`` asks this machine, and imports torch if it is told to.
+    ``diagnose`` asks this machine, or where not ``here`` a recorded one, and imports torch if it is told to.
     """
     from envtool.symptoms import candidates, normal, reduced
 
@@ -71,18 +77,18 @@ def run(
 
         sys.stdout.write(dumps(to_json(answer)))
     else:
-        _write(answer, symptom, everything=everything)
+        _write(answer, symptom, everything=everything, here=here)
     return (EXIT_FAILED if answer.diagnosis.status.value == "fail" else EXIT_OK), answer.diagnosis
 
 
-def _write(answer: Answer, symptom: str, *, everything: bool) -> None:
+def _write(answer: Answer, symptom: str, *, everything: bool, here: bool) -> None:
     from envtool.cli.own_name import shown, typed
     from envtool.cli.terminal import style
 
     if answer.judged:
         from envtool.report.symptom import render
 
-        said = shown(answer.diagnosis)
+        said = shown(answer.diagnosis, here=here)
         by_code = {verdict.code: verdict for verdict in said.verdicts}
         judged = tuple(replace(one, verdict=by_code[one.verdict.code]) if one.verdict else one for one in answer.judged)
         sys.stdout.write(typed(render(replace(answer, diagnosis=said, judged=judged), style())))
@@ -95,7 +101,7 @@ def _write(answer: Answer, symptom: str, *, everything: bool) -> None:
 
         if os.path.isfile(symptom):
             click.echo(typed(f"To look into the file: envtool doctor --symptom @{symptom}"), err=True)
-    sys.stdout.write(render_all(shown(answer.diagnosis), style(), everything=everything))
+    sys.stdout.write(render_all(shown(answer.diagnosis, here=here), style(), everything=everything))
 
 
 def _answer(
