@@ -25,8 +25,10 @@ SET_UP = ("torch-not-installed", "pep668", "spec-torch", "spec-variant", "spec-p
 
 def typed(text: str, name: str | None = None) -> str:
     """The text, with what must be typed in place of `envtool`."""
+    if "envtool " not in text:
+        return text
     name = name or program()
-    if name == "envtool" or "envtool" not in text:
+    if name == "envtool":
         return text
     from envtool.cli.app import COMMANDS
 
