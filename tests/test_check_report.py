@@ -175,10 +175,15 @@ def test_files_only_looks_at_no_environment_and_counts_the_device_lines(folder, 
     assert main(["check", "--files-only", "--max-devices", "1", "--ignore", "device-lines"]) == 0
 
 
-def test_a_spec_that_can_exist_nowhere_is_exit_2(folder, capsys):
+def test_a_spec_that_can_exist_nowhere_is_exit_2(folder, capsys, monkeypatch):
     (folder / "envtool.toml").write_text(TOML.replace("torch>=2.6", "torch==2.6").replace(">=3.9", ">=3.14"))
     assert main(["check", "--files-only"]) == 2
-    assert "envtool.toml:" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "envtool.toml:" in err and "::" not in err
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    assert main(["check", "--files-only"]) == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("::")]
+    assert line.startswith("::error title=envtool check::envtool.toml") and "%0Ahint: " in line
 
 
 LOOSE = "numpy>=2\ntqdm==4.67.0\n"

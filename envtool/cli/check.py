@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 
 from envtool.cli.spec_option import chosen, spec_options
-from envtool.errors import EXIT_FAILED, EXIT_OK, ToolError, UsageError
+from envtool.errors import EXIT_FAILED, EXIT_OK, EnvtoolError, ToolError, UsageError
 from envtool.fact import Fact, dataclass
 
 if TYPE_CHECKING:
@@ -75,19 +77,20 @@ def command(
     The exit code is 1 if a check failed, 2 if there is nothing to check
     against, or a file can't be read.
     """
-    for option, file in (("--junit", junit), ("--json-file", json_file)):
-        if file in ("", "-"):
-            raise click.UsageError(f"{option} needs the name of a file")
-    if files_only and (python is not None or strict):
-        raise click.UsageError("--files-only looks at no environment; --python and --strict can't be used with it")
-    known = _known(ignore)
-    asked = Asked(chosen(spec, no_spec), no_spec, lock, variant, python, strict, max_devices, until(term),
-                  not (no_smoke or no_import), not no_import, known, fail_on, float(timeout))  # fmt: skip
-    from envtool.cli.check_run import checked, checked_files
+    with _annotated():
+        for option, file in (("--junit", junit), ("--json-file", json_file)):
+            if file in ("", "-"):
+                raise click.UsageError(f"{option} needs the name of a file")
+        if files_only and (python is not None or strict):
+            raise click.UsageError("--files-only looks at no environment; --python and --strict can't be used with it")
+        known = _known(ignore)
+        asked = Asked(chosen(spec, no_spec), no_spec, lock, variant, python, strict, max_devices, until(term),
+                      not (no_smoke or no_import), not no_import, known, fail_on, float(timeout))  # fmt: skip
+        from envtool.cli.check_run import checked, checked_files
 
-    report = checked_files(asked) if files_only else checked(asked)
-    _write_files(report, junit, json_file)
-    _show(report, everything=everything, as_json=as_json)
+        report = checked_files(asked) if files_only else checked(asked)
+        _write_files(report, junit, json_file)
+        _show(report, everything=everything, as_json=as_json)
     return EXIT_FAILED if report.failed else EXIT_OK
 
 
@@ -140,6 +143,23 @@ def _known(ignore: tuple[str, ...]) -> frozenset[str]:
     return frozenset(ignore)
 
 
+@contextlib.contextmanager
+def _annotated() -> Iterator[None]:
+    """In GitHub Actions what ends the command stands on the page of the run, too."""
+    try:
+        yield
+    except EnvtoolError as error:
+        if _in_github():
+            from envtool.report.github import error_line
+
+            print(error_line(error.message, error.details, error.hint), file=sys.stderr)
+        raise
+
+
+def _in_github() -> bool:
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
 # ── output ───────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -152,7 +172,7 @@ def _write_files(report: CheckReport, junit: str | None, json_file: str | None) 
         write_text(junit, junit_of(report))
     if json_file is not None:
         write_text(json_file, dumps(to_json(report)))
-    if os.environ.get("GITHUB_ACTIONS") == "true":
+    if _in_github():
         from envtool.report.github import annotation_lines, summary
 
         sys.stderr.write("".join(f"{line}\n" for line in annotation_lines(report)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from envtool.verdicts import Json, Status, Verdict
@@ -32,6 +32,12 @@ def annotation_lines(report: CheckReport) -> list[str]:
         kind = _KINDS[verdict.status]
         found.setdefault(kind, []).extend(_lines(kind, verdict, report))
     return [line for lines in found.values() for line in lines[:MOST]]
+
+
+def error_line(message: str, details: Iterable[str], hint: str | None) -> str:
+    """Why no check could be made."""
+    text = "\n".join([message, *details, *([f"hint: {hint}"] if hint else [])])
+    return _command("error", "envtool check", text, None, None)
 
 
 def _lines(kind: str, verdict: Verdict, report: CheckReport) -> Iterator[str]:
