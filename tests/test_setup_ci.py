@@ -115,6 +115,7 @@ def test_a_lockfile_has_one_python_and_is_checked(tmp_path, monkeypatch):
     made(tmp_path, monkeypatch, "github", "--lock", "lockfiles/pixi.lock")
     text = (tmp_path / PATH).read_text()
     assert matrix(tmp_path)["python"] == ["3.13"]
+    assert "what envtool.toml and lockfiles/pixi.lock say, and does it work?" in text
     assert "run: envtool install --lock lockfiles/pixi.lock --into .venv --no-smoke\n" in text
     assert "run: envtool check --lock lockfiles/pixi.lock --python .venv --junit" in text
     assert "hashFiles('envtool.toml', 'lockfiles/pixi.lock')" in text and '"envtool[install,lock]>=0.9"' in text

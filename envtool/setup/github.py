@@ -14,7 +14,7 @@ PATH = ".github/workflows/environment.yml"
 SCHEDULE = "17 5 * * 1"  # off the full hour, when GitHub drops schedules
 
 _HEAD = """\
-# Is the environment of {name} what {what} says, and does it work?
+# Is the environment of {name} what {what}, and does it work?
 # Written by `envtool setup github`{origin}. No runner here has a GPU: these are CPU builds.
 # The actions are GitHub's own, by their major versions, which get its security fixes.
 name: Environment
@@ -90,8 +90,7 @@ def github(recipe: Recipe, rows: tuple[Row, ...], actions: Mapping[str, Any], *,
     schedule = (
         f'  schedule:\n    - cron: "{SCHEDULE}" # Monday, early: what was good may have moved\n' if weekly else ""
     )
-    what = " and ".join(recipe.files) or "PyTorch's index"
-    text = _HEAD.format(name=recipe.name, what=what, origin=recipe.origin, schedule=schedule)
+    text = _HEAD.format(name=recipe.name, what=recipe.told, origin=recipe.origin, schedule=schedule)
     text += "".join(f"        {line}\n" for line in _matrix(rows))
     text += _STEPS.format(
         envtool=expression_free(recipe.envtool),

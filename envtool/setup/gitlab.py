@@ -9,7 +9,7 @@ from envtool.setup.yaml_values import quoted
 PATH = ".gitlab-ci.yml"
 
 _TEXT = """\
-# Is the environment of {name} what {what} says, and does it work?
+# Is the environment of {name} what {what}, and does it work?
 # Written by `envtool setup gitlab`{origin}. It runs on Linux and on the CPU, as GitLab's own runners do.
 # Once a week, too: Build, Pipeline schedules, New schedule. What was good may have moved.
 workflow:
@@ -54,7 +54,7 @@ def gitlab(recipe: Recipe, pythons: tuple[str, ...], base: str | None = None) ->
     """The pipeline. ``base``: an image in place of Docker's Python images."""
     text = _TEXT.format(
         name=recipe.name,
-        what=" and ".join(recipe.files) or "PyTorch's index",
+        what=recipe.told,
         origin=recipe.origin,
         pythons=", ".join(map(quoted, pythons)),
         image=quoted(base) if base is not None else "python:$PYTHON-slim",

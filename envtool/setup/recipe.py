@@ -55,6 +55,12 @@ class Recipe(Fact):
         return tuple(path for path in (self.spec, self.lock) if path is not None)
 
     @property
+    def told(self) -> str:
+        """What says what the environment is to be, with its verb."""
+        words = " and ".join(self.files) or "PyTorch's index"
+        return f"{words} {'say' if len(self.files) > 1 else 'says'}"
+
+    @property
     def locked_variant(self) -> str:
         """The variant as the install line names it."""
         return self.named(self.variant)
