@@ -312,6 +312,21 @@ def course_for_the_cpu(room: FixRoom) -> None:
     (room.folder / "envtool.toml").write_text(SPEC.format(torch=TORCH, packages="", variant="cpu"))
 
 
+def another_libcuda(folder: str, answer: int) -> Callable[[FixRoom], None]:
+    """One that LD_LIBRARY_PATH puts before the driver's, and that ends with this code."""
+
+    def plant(room: FixRoom) -> None:
+        gpus(TORCH, "cu126")(room)
+        place = room.home / "cuda" / folder
+        place.mkdir(parents=True)
+        (place / "libcuda.c").write_text(f"int cuInit(unsigned flags) {{ (void)flags; return {answer}; }}\n")
+        words = [str(stub.compiler()), "-shared", "-fPIC", "-o", "libcuda.so.1", "libcuda.c"]
+        subprocess.run(words, check=True, cwd=place, timeout=60)
+        room.env["LD_LIBRARY_PATH"] = f"{place}:{room.env['LD_LIBRARY_PATH']}"
+
+    return plant
+
+
 def somebody_elses(room: FixRoom) -> None:
     if os.getuid() != 0:
         pytest.skip("only root can start a program as somebody else")

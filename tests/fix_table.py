@@ -10,6 +10,7 @@ from fix_cases import (
     TORCH,
     VISION,
     WORKS,
+    another_libcuda,
     broken,
     by_uv,
     claims,
@@ -122,6 +123,8 @@ CASES: dict[str, Case] = {
     "cvd-empty": Case(seen(""), line="unset CUDA_VISIBLE_DEVICES"),
     "cvd-invalid": Case(seen("0,9"), line="export CUDA_VISIBLE_DEVICES=0,1"),
     "gpu-busy": Case(somebody_elses, line="export CUDA_VISIBLE_DEVICES=1"),
+    "cuda-stub-library": Case(another_libcuda("lib64/stubs", 34)),
+    "cuda-compat": Case(another_libcuda("compat", 804)),
     "gpu-memory-held": Case(held_by_oneself),
     "device-order": Case(gpus(TORCH, "cu126", count=2, gpu__1__name="Tesla V100"), line="export CUDA_DEVICE_ORDER=PCI_BUS_ID"),
     # imports
