@@ -6,6 +6,7 @@ which all is well; a cause changes it. What a cause hides is told as not checked
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -214,6 +215,18 @@ def test_what_keeps_packages_out_is_a_failure_where_torch_is_missing(code, chang
     scene = HEALTHY.with_(**change)
     assert [(v.status, v.code) for v in scene.diagnosis().problems] == [(Status.WARN, code)]
     assert [(v.status, v.code) for v in scene.without_torch().diagnosis().problems] == [(Status.FAIL, code)]
+
+
+@pytest.mark.parametrize("place", ["colab", "kaggle"])
+def test_in_a_hosted_notebook_without_a_gpu_nobody_is_told_to_install(place):
+    """Its CUDA build takes gigabytes of somebody else's, and works again when a GPU is switched on."""
+    absent = {"status": "absent", "gpus": (), "cards": (), "nvml_state": "library-not-found"}
+    absent |= {"driver": Absent("none"), "cuda_driver": Absent("none"), "nodes": Absent("none")}
+    absent |= {"kernel_module": Absent("none"), "module_loaded": Found(False)}
+    scene = HEALTHY.with_(container=Found(place), colab=place == "colab", gpu=absent)
+    kept = tuple(one for one in scene.stages if one.name != "cuda:0")
+    found = replace(scene, stages=kept).diagnosis()
+    assert [v.code for v in found.problems] == (["colab-no-gpu"] if place == "colab" else [])
 
 
 def test_little_room_is_a_warning_and_none_a_failure():

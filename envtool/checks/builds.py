@@ -10,6 +10,8 @@ from envtool.environment import Build, Environment
 from envtool.machine import Absent, Found, Unknown, found_or
 from envtool.verdicts import Verdict, failed, passed, skipped, unknown, warned
 
+HOSTED = ("colab", "kaggle")
+
 
 def _env(evidence: Evidence) -> Environment | None:
     return evidence.env
@@ -46,6 +48,8 @@ def laptop_has_no_cuda_build(evidence: Evidence) -> Verdict:
         return skipped("another check explains it")
     if isinstance(evidence.machine.slurm, Found):
         return passed("a cluster: the GPUs are in the jobs")
+    if found_or(evidence.machine.container, "") in HOSTED:
+        return passed("a hosted notebook: a GPU is a matter of its settings, and the packages are not yours")
     mend = evidence.mender.reinstall(accelerator="cpu")
     return warned(
         f"torch {evidence.torch_version} (CUDA {torch.cuda}) is a CUDA build, and this machine has no NVIDIA GPU. It "
