@@ -21,7 +21,7 @@ def proof(code: str) -> str:
     if test is not None:
         return f"`{test}` breaks an environment so, runs the printed line as it stands, and looks again."
     if code in table["read"]:
-        return f"It was read in the sources below; a test that runs it would need {table['read'][code]}."
+        return f"No test runs it, which would need {table['read'][code]}; it rests on the sources below."
     return "It is said in words; there is no line to run."
 
 
@@ -33,7 +33,7 @@ def proofs() -> str:
         f"The fixes are proven, too. Of the {len(every())} checks, {run} print a line that the tests run as it stands in "
         "an environment that is broken so; then the check must be content, and nothing may be worse. Stand-ins take the "
         f"place of GPUs, of NVIDIA's libraries, and of a torch that fails. {read} print a line that needs what the tests "
-        "have not, such as a GPU or the rights of root: it was read in its sources. The others say in words what to do. "
+        "have not, such as a GPU or the rights of root: it rests on its sources. The others say in words what to do. "
         "Each section tells which."
     )
     return textwrap.fill(words, 120) + "\n\n"
