@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from interpreters import interpreters
+from interpreters import interpreters, make_venv, python_of
 from templates_rendered import COURSE, rendered
 
 import envtool
@@ -32,6 +32,11 @@ def start(path, *arguments, python=sys.executable, cwd=None, **env):
     return subprocess.run(
         [python, str(path), *arguments], capture_output=True, text=True, cwd=cwd or path.parent, env={**clean, **env}
     )
+
+
+def venv_without_torch(folder):
+    """A PATH on which there is but a Python that has no packages."""
+    return str(Path(python_of(make_venv(folder))).parent)
 
 
 @pytest.mark.slow
@@ -110,6 +115,9 @@ def test_envtool_is_installed_once_and_gets_the_arguments(tmp_path):
     again = start(path, "explain", "no-such-check")
     assert again.returncode == 2 and "installing " not in again.stderr
     assert "`envtool " not in again.stderr, "a student has no envtool to call"
+    bare = venv_without_torch(tmp_path / "bare")
+    found = start(path, "doctor", "--no-import", "--only", "torch-not-installed", PATH=bare)
+    assert found.returncode == 1 and found.stdout.endswith(f"copy this line:\n\npython3 {path}\n"), found.stdout
     toml = tmp_path / "envtool.toml"
     toml.write_text(toml.read_text("utf-8").replace(">=3.10,<3.14", ">=9"), encoding="utf-8")
     done = start(path)
