@@ -101,6 +101,7 @@ def page(rows: Sequence[Row], document: Mapping[str, Any], versions: Mapping[str
         versions=", ".join(f"{name} {version}" for name, version in versions.items()),
         summary=summary(rows),
         table=table(rows),
+        notes="\n".join(f"- `{row.case.key}`: {row.case.note}" for row in made if row.case.note),
         blamed=blamed(rows) or "None.",
         unjudged=unjudged(rows) or "None.",
         bases="\n".join(
@@ -108,7 +109,7 @@ def page(rows: Sequence[Row], document: Mapping[str, Any], versions: Mapping[str
         ),
         not_made=not_made(rows),
     )
-    return text.replace("\n\n\n", "\n\n").rstrip() + "\n"
+    return re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
 
 
 PAGE = """\
@@ -117,7 +118,8 @@ PAGE = """\
 <!-- Written by `python scripts/compare_doctors.py --write`; don't edit. -->
 
 Six tools looked at the same {broken} broken environments and {healthy} healthy ones on {today}:
-{versions}, and `torch.utils.collect_env` of the torch that is looked at.
+{versions},
+and `torch.utils.collect_env` of the torch that is looked at.
 
 {summary}
 
@@ -138,6 +140,8 @@ knows nothing else of it:
 ## The table
 
 {table}
+
+{notes}
 
 The words for which “wrong” fell:
 
@@ -171,17 +175,26 @@ module's version and the device nodes. PyTorch itself runs on them and says what
   questions: cuda-doctor and ai-infradr for NVIDIA servers, env-doctor for the match of driver, CUDA and libraries,
   rigsolve for what fits together. On a machine that is meant to have a GPU, their alarm about a missing one is right;
   here the machine is a laptop.
-- The words that count as right were widened after the outputs were read, always in favour of the others: what
-  PyTorch's own message says counts for whoever lets it through.
+- The words that count as right were mended after the outputs were read: widened where a tool named the cause in other
+  words, envtool in four environments among them, and narrowed where a mere list of versions matched by accident. Each
+  verdict was then read beside its output. What PyTorch's own message says counts for whoever lets it through, and so
+  does the advice to look at the right place among others.
+- The environments were mended too. A first try at the drivers had no card on the PCI bus: envtool took it for a machine
+  without a GPU, as others did. One environment was dropped because it turned out to work (an older libnvJitLink on
+  `LD_LIBRARY_PATH`).
+- envtool was changed while the comparison was made, with some of these environments in view, and was run last. The
+  others had no such chance.
 - A tool that must run in the broken Python can't say anything where that doesn't start.
-- Not judged, because the imitation can't do the tool justice:
-
-{unjudged}
-
 - There is no healthy machine with a GPU among these: CUDA can't really start here. The imitated driver stops PyTorch
   at `cuInit`, which is right for the broken states and for no other.
 - A package named `pytorch` in place of torch could not be tried: its installer refuses, so that nothing is left to
   look at.
+
+## Not judged
+
+The imitation can't do these tools justice:
+
+{unjudged}
 
 {not_made}
 

@@ -25,6 +25,7 @@ class Case:
     folder: bool = False
     special: str = ""
     driver: str = ""
+    note: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
     write: Mapping[str, str] = field(default_factory=dict)
     rename: Mapping[str, str] = field(default_factory=dict)
