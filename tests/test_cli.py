@@ -344,3 +344,10 @@ def test_on_a_terminal_the_word_of_patience_is_taken_back(tmp_path):
     before, _, after = said.partition(b"Environment")
     assert b"importing torch" in before and b"importing torch" not in after
     assert before.rstrip(b" \r").endswith(b"...") and before.endswith(b"\r")
+
+
+def test_an_interrupt_before_the_first_command_is_no_traceback(tmp_path):
+    (tmp_path / "click.py").write_text("raise KeyboardInterrupt\n")
+    path = os.pathsep.join([str(tmp_path), *(part for part in sys.path if part)])
+    done = envtool("doctor", PYTHONPATH=path)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "error: interrupted\n")

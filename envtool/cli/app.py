@@ -10,10 +10,14 @@ from importlib import import_module
 
 gc.disable()  # a command ends before there is garbage worth collecting; imports alone would start it a dozen times
 
-import click  # noqa: E402
-
 from envtool import __version__  # noqa: E402
 from envtool.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_TOOL, EXIT_USAGE, EnvtoolError  # noqa: E402
+
+try:
+    import click
+except KeyboardInterrupt:  # the first tenth of a second, before there is a command
+    sys.stderr.write("error: interrupted\n")
+    sys.exit(EXIT_INTERRUPTED)
 
 # Name, and one line of help: `envtool --help` must not load a single command.
 COMMANDS = {
