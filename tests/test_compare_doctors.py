@@ -92,7 +92,8 @@ def test_of_two_tries_the_better_one_counts_and_no_start_is_silence() -> None:
     tries = [Said("ERROR another", 1), Said("nothing", 0)]
     assert judge(BROKEN, LOUD, tries, None).word == SILENT
     assert judge(BROKEN, LOUD, [*tries, Said("the cause", 1)], None).word == RIGHT
-    assert judge(BROKEN, LOUD, [Said("the cause: no such file", 127, started=False)], None).word == SILENT
+    for case in (BROKEN, replace(BROKEN, healthy=True)):
+        assert judge(case, LOUD, [Said("the cause: no such file", 127, started=False)], None).word == SILENT
 
 
 # ── the page, and what is kept ───────────────────────────────────────────────────────────────────

@@ -96,10 +96,10 @@ def judge(case: Case, manner: Manner, tries: Sequence[Said], control: Said | Non
 
 
 def _judge(case: Case, manner: Manner, said: Said, control: Said | None) -> Verdict:
-    if case.healthy:
-        return _healthy(manner, said)
     if not said.started:
         return Verdict(SILENT, "does not start")
+    if case.healthy:
+        return _healthy(manner, said)
     text = flat(re.sub(manner.codes, "", said.text, flags=re.MULTILINE) if manner.codes else said.text)
     for words in case.named:
         if match := re.search(words, text, re.IGNORECASE):
