@@ -43,6 +43,17 @@ def test_conda_s_name_of_torch_is_no_package_of_pip(tmp_path):
     assert read(("pytorch==2.8.0",), None, "conda").specifier("torch") == "==2.8.0"
 
 
+def test_what_is_imported_is_not_always_what_is_installed(tmp_path):
+    file = tmp_path / "course.txt"
+    file.write_text("numpy\nsklearn>=1\n")
+    with pytest.raises(
+        UsageError, match=r"line 2: 'sklearn>=1' is what is imported; the package is called scikit-learn"
+    ):
+        wanted_of(asked(requirements=[file]), None)
+    with pytest.raises(UsageError, match="the package is called pillow"):
+        wanted_of(asked("PIL"), None)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -161,6 +161,8 @@ BAD = {
     'pip.editable = [".", "./"]': ("is there twice",),
     'conda.channels = ["https://me:secret@example.org/x"]': ("holds a user name or a token",),
     'conda.packages = ["a b; rm -rf"]': ("not a package of conda",),
+    'packages = ["sklearn"]': ("'sklearn' is what is imported; the package is called scikit-learn",),
+    'pip.packages = ["PIL>=9"]': ("the package is called pillow",),
     'pip.packages = ["./local"]': ("is not a requirement",),
     'pip.packages = ["x @ file:///home/me/x"]': ("other machines can't reach",),
     'pip.packages = ["x @ git+https://tok:secret@github.com/a/b"]': ("holds a user name or a token",),

@@ -305,6 +305,12 @@ def test_a_name_keeps_its_letters_without_their_marks():
     assert made("environment.yml", "name: Größe Übung 1\ndependencies: [pytorch]\n").course.name == "Grosse-Ubung-1"
 
 
+def test_names_of_modules_become_those_of_their_packages():
+    found = made("requirements.txt", "torch\nsklearn>=1.4\ncv2\nPIL\n")
+    assert found.course.packages == ("scikit-learn>=1.4", "opencv", "pillow")
+    assert {"sklearn>=1.4", "cv2", "PIL"} <= set(notes(found))
+
+
 # ── pyproject.toml ───────────────────────────────────────────────────────────────────────────────
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from envtool.course.forms import Misfit, near, shown, text, without_secrets
+from envtool.course.imported import package_of_import
 from envtool.course.ranges import can_be_met
 from envtool.errors import UsageError
 from envtool.spec import FAMILY, read
@@ -55,6 +56,9 @@ def pip_requirement(value: object, example: str = "tqdm>=4.66") -> str:
         raise Misfit(f'{shown(found)} is not a requirement; write it as in "{meant}"') from None
     if requirement.url and not re.match(r"(git\+)?https?://", requirement.url):
         raise Misfit(f"{shown(found)}: other machines can't reach that address; it begins with https://")
+    package = package_of_import(requirement.name)
+    if package is not None and not requirement.url:
+        raise Misfit(f"{shown(found)} is what is imported; the package is called {package}")
     _satisfiable(found, requirement.specifier)
     return found if requirement.url or requirement.marker else _squeezed(found)
 

@@ -78,12 +78,18 @@ def torch_specs(lines: tuple[Line, ...]) -> tuple[str, ...]:
 
 
 def refuse_decoys(lines: tuple[Line, ...]) -> None:
-    """UsageError at conda's name of torch, under which PyPI has something else."""
+    """UsageError at names under which PyPI has nothing, or something else: conda's of torch, and those of modules."""
+    from envtool.course.imported import package_of_import
+
     for line in lines:
         if line.name == "pytorch":
             raise UsageError(
                 f"{line.place}: {line.text!r}: pip's name is torch; pytorch is conda's", hint="write torch"
             )
+        package = package_of_import(line.name) if line.name and "@" not in line.text else None
+        if package is not None:
+            message = f"{line.place}: {line.text!r} is what is imported; the package is called {package}"
+            raise UsageError(message, hint=f"write {package}")
 
 
 def parsed(line: Line) -> Requirement | None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from envtool.course.belongings import plain_name
+from envtool.course.imported import package_of_import
 from envtool.errors import UsageError
 from envtool.scaffold.carried import Carried
 from envtool.spec import FAMILY
@@ -154,6 +155,11 @@ def requirement(text: str, carried: Carried, *, pip_only: bool = False) -> None:
         found = Requirement(text)
     except InvalidRequirement:
         carried.note(text, _not_a_requirement(text))
+        return
+    package = package_of_import(found.name) if not found.url else None
+    if package is not None:
+        carried.note(text, f"is what is imported; it became {package}")
+        requirement(text.replace(found.name, package, 1), carried, pip_only=pip_only)
         return
     name = plain_name(found.name)
     if name in (*FAMILY, "pytorch"):
