@@ -58,6 +58,7 @@ def test_what_is_imported_is_not_always_what_is_installed(tmp_path):
     ("text", "said"),
     [
         ("numpy = 1", "error: Couldn't parse requirement in `a.txt` at position 5\n  cause: ...\n   numpy = 1\n   ^^"),
+        ("-e /home/me/class/.", "error: `/home/me/class` does not appear to be a Python project, as neither"),
         ("-e ./foo", "error: Distribution not found at: file:///home/me/foo"),
         (r"C:\Users\me\foo.whl", "error: The wheel filename `C:\\Users\\me\\foo.whl` is invalid: Must have a version"),
     ],
@@ -96,3 +97,11 @@ def test_without_a_line_it_would_be_the_torch_that_the_command_line_names(tmp_pa
     error = _refused(answer, machine, wanted, load())
     assert error.hint == "change these lines; without them it would be torch 2.13.0"
     assert [line for line in wanted.lines if line.name == "torch"] == [Line("torch==2.4.0", str(file), 1, "torch")]
+
+
+def test_the_variants_to_choose_from_stand_in_order():
+    answer = resolve(machine_from_json(MACHINE), Request(("torch",), "auto", "cu999"), load())
+    assert isinstance(answer, NoPlan)
+    names = answer.hint.removeprefix("choose among ").split(", ")
+    assert names[:3] == ["cpu", "cu116", "cu117"] and names[-1] == "xpu"
+    assert names.index("rocm5.7") < names.index("rocm6.0") < names.index("rocm7.2") < names.index("rocm7.14")

@@ -332,7 +332,7 @@ def in_words(error: InstallError, lines: tuple[Line, ...]) -> InstallError:
     from envtool.install.failures import who_wants
 
     if error.name == "requirement":
-        ends = [(line, re.split(r"[\\s/]", line.text)[-1]) for line in lines if line.name is None]
+        ends = [(line, re.split(r"[\s\\/]", os.path.normpath(line.text))[-1]) for line in lines if line.name is None]
         said = [line for line, end in ends if line.text in error.said or (end and f"/{end}" in error.said)]
         odd = said[0] if said else None
         return error.told(message=f"{odd.place}: {odd.text!r} {error.message[14:]}") if odd else error

@@ -14,7 +14,7 @@ from envtool.plan.answers import NoPlan, Refusal
 from envtool.plan.judge import Failure
 from envtool.plan.targets import Target
 from envtool.spec import Wanted, allows
-from envtool.versions import dotted, numbers, numbers_or_none
+from envtool.versions import dotted, kind_of, numbers, numbers_or_none, variant_key
 
 # From what is mended most easily to what can't be: of several builds, the nearest one tells why there is no plan,
 # and of its reasons the hardest.
@@ -84,7 +84,7 @@ def nothing_built(wanted: Wanted, catalog: Catalog, platform: str, kind: str) ->
         elsewhere = f"see {vendor}, or " if vendor else ""
         return NoPlan("no_wheel_for_platform", message, f"{elsewhere}`envtool pick --accelerator cpu`")
     variants = {b.variant for b in catalog.builds(platform) if allows(pin, b.torch)}
-    known = ", ".join(sorted(variants, key=lambda name: (name.rstrip("0123456789."), numbers_or_none(name[2:]) or ())))
+    known = ", ".join(sorted(variants, key=lambda name: (kind_of(name) != "cpu", kind_of(name), variant_key(name))))
     message = f"there is no {wanted.variant} build of torch{pin} for {place}"
     return NoPlan("no_such_variant", message, f"choose among {known}" if known else "choose another platform")
 
