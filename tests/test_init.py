@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -169,6 +170,14 @@ def test_a_course_holds_an_assignment(here, capsys):
     assert 'DEVICE = "auto"' in files["assignment/src/assignment/device.py"]
     assert "assignment/.gitlab-ci.yml" in files and ".gitlab-ci.yml" in files
     compile(files["start.py"], "start.py", "exec")
+
+
+def test_an_editor_finds_the_schema_of_a_course(here, capsys):
+    assert main(["init", "course", "dl", "--no-input"]) == 0
+    first = (here / "dl" / "envtool.toml").read_text(encoding="utf-8").splitlines()[0]
+    assert first == "#:schema ./.envtool.schema.json"
+    assert json.loads((here / "dl" / ".envtool.schema.json").read_text(encoding="utf-8"))["properties"]["torch"]
+    assert main(["pick", "--spec", str(here / "dl" / "envtool.toml"), "--target", "linux-64,py3.12,gpu=none"]) == 0
 
 
 def test_a_project_within_a_course_is_an_assignment_of_it(here, capsys, monkeypatch):

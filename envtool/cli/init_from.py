@@ -12,13 +12,12 @@ from click.core import ParameterSource
 
 from envtool.errors import EXIT_OK, UsageError
 from envtool.fact import Fact, dataclass
+from envtool.scaffold.schema import SCHEMA
 
 if TYPE_CHECKING:
     from envtool.scaffold.from_file import Draft
 
 F = TypeVar("F", bound=Callable[..., object])
-
-SCHEMA = ".envtool.schema.json"  # hidden: it is there for editors
 
 
 def from_options(command: F) -> F:
@@ -83,11 +82,10 @@ def make_from(source: str, wanted: Wanted) -> int:
     if not to_file:
         sys.stdout.write(made.text)
     else:
-        from envtool.write import write_text
+        from envtool.scaffold.schema import schema_text
+        from envtool.write import write_texts
 
-        write_text(target, made.text)
-        if schema and not os.path.exists(beside):
-            write_text(beside, _schema())
+        write_texts({target: made.text, **({beside: schema_text()} if schema and not os.path.exists(beside) else {})})
     _tell(made, target if to_file else None)
     return EXIT_OK
 
@@ -116,13 +114,6 @@ def _read(path: str) -> str:
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return content.decode("utf-16", "replace")
     return decoded(content, path)
-
-
-def _schema() -> str:
-    from envtool.data import FOLDER
-
-    with open(os.path.join(FOLDER, "schemas", "envtool-toml.schema.json"), encoding="utf-8") as file:
-        return file.read()
 
 
 def _tell(made: Draft, target: str | None) -> None:

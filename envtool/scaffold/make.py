@@ -6,6 +6,7 @@ import tempfile
 
 from envtool.scaffold.folder import new_folder, refuse_what_is_in_the_way
 from envtool.scaffold.render import Answers, files_of, render
+from envtool.scaffold.schema import put_beside
 
 ASSIGNMENT = "assignment"
 
@@ -28,4 +29,5 @@ def _rendered(kind: str, answers: Answers, into: str) -> str:
     made = render(kind, answers, into)
     if kind == "course":
         render("project", {**answers, "project": ASSIGNMENT, "package": ASSIGNMENT, "_course": True}, made)
+        put_beside(made)
     return made
