@@ -156,6 +156,21 @@ def test_a_python_is_found_by_its_version_without_uv(tmp_path, monkeypatch):
         pythons.find("3.11", None, fetch=True)
 
 
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("error: No download found for request: cpython-3.99", "there is no Python 3.99 here, and uv could not fetch it"),
+        ("cause: No space left on device (os error 28)",
+         "there is no Python 3.99 here, and uv could not fetch it: the disk is full"),
+    ],
+)  # fmt: skip
+def test_a_python_that_uv_cannot_fetch_is_told_once(said, message, monkeypatch):
+    monkeypatch.setattr(pythons, "run", lambda command, show: Ran(2, said))
+    with pytest.raises(ToolError) as raised:
+        pythons.find("3.99", Uv("uv", {}), fetch=True)
+    assert (raised.value.message, raised.value.details) == (message, ())
+
+
 # ── requirements ─────────────────────────────────────────────────────────────────────────────────
 
 

@@ -27,9 +27,11 @@ def find(version: str, uv: Uv | None, *, fetch: bool) -> str:
     if found is None and uv is not None and fetch:
         ran = run(uv.fetch_python(version), show=True)
         if ran.code != 0:
-            why = explained(ran, "uv", doing="fetching it")
-            message = f"there is no Python {version} here, and uv could not fetch it: {why.message}"
-            raise ToolError(message, hint=HINT, details=why.details)
+            why = explained(ran, "uv", doing="fetching it")  # its words have been read already
+            message = f"there is no Python {version} here, and uv could not fetch it"
+            if why.name == "no-python":  # uv knows no such version, or may not fetch any
+                raise ToolError(message, hint=HINT)
+            raise ToolError(f"{message}: {why.message}", hint=HINT)
         found = _by_uv(version, uv)
     if found is None:
         hint = HINT if uv is None or fetch else "without --dry-run, uv fetches it"
