@@ -57,6 +57,7 @@ def deleted(room: FixRoom) -> None:
 
 def not_active(room: FixRoom) -> None:
     cpu_torch(room)
+    room.install(Wheel("filelock", "3.20.0"), Wheel("typing-extensions", "4.15.0"))
     room.arguments = ["--no-import"]
 
 

@@ -597,7 +597,9 @@ def test_a_copy_that_nobody_imports_is_no_fault():
     judged = verdicts(env=both)
     assert judged["two-torch-installs"].status is judged["user-site-leak"].status is Status.PASS
     turned = replace(both, distributions=both.distributions[::-1])
-    assert verdicts(env=turned)["user-site-leak"].status is Status.WARN
+    assert verdicts(env=turned)["user-site-leak"].status is Status.FAIL  # another torch than the environment's
+    lone = replace(both, distributions=both.distributions[1:])
+    assert verdicts(env=lone)["user-site-leak"].status is Status.WARN
     elsewhere = replace(both, leaks=())
     verdict = verdicts(env=elsewhere)["two-torch-installs"]
     assert verdict.status is Status.FAIL and not verdict.command and ".pth" in verdict.hint
@@ -649,3 +651,24 @@ def test_a_shadow_elsewhere_is_named_by_its_whole_path():
 def test_nothing_is_said_of_imports_that_were_not_tried():
     judged = verdicts(env=environment(), imports=report(stage("torch", "not-installed")))
     assert judged["vcredist-missing"].status is judged["noexec-mount"].status is Status.SKIP
+
+
+def test_every_package_that_torch_requires_is_missed():
+    asks = ("typing-extensions>=4.10.0", "Jinja2", 'optree>=0.13; extra == "optree"', "not a requirement !!")
+    both = (dist("torch", "2.14.1", requires=asks), dist("jinja2", "3.1.4"))
+    lone = replace(environment(CPU), distributions=both)
+    judged = verdicts(env=lone)["no-deps-install"]
+    assert judged.status is Status.WARN and judged.evidence == {"missing": ["typing-extensions"]}
+    assert judged.hint == "INSTALL typing-extensions>=4.10.0"
+    stopped = verdicts(env=lone, imports=torch_error("No module named 'typing_extensions'"))
+    assert stopped["no-deps-install"].status is Status.FAIL
+    assert stopped["torch-import"].status is Status.SKIP  # one cause, one fix
+    from_conda = replace(lone, distributions=(replace(lone.distributions[0], installer="conda"),))
+    assert verdicts(env=from_conda)["no-deps-install"].status is Status.PASS
+
+
+def test_a_torch_that_pip_left_half_removed_is_named():
+    rest = replace(environment(), leftovers=("~orch", "~orch-2.1.0.dist-info"))
+    judged = verdicts(env=rest)
+    assert "left ~orch" in judged["torch-not-installed"].message
+    assert "~" not in verdicts(env=replace(environment(), leftovers=("~umpy",)))["torch-not-installed"].message

@@ -275,8 +275,7 @@ def pythonpath_brings_nothing(evidence: Evidence) -> Verdict:
 def user_site_brings_nothing(evidence: Evidence) -> Verdict:
     """Packages under ~/.local are seen by every Python of that version, conda's too; a venv's own go before them."""
     leaks, _ = _leaks_with_family(evidence, "user-site")
-    env = _env(evidence)
-    if env is None:
+    if (env := _env(evidence)) is None:
         return skipped("Python does not start")
     first = [found for name in FAMILY if (found := env.distribution(name)) is not None]
     names = [f"{d.name} {d.version}" for d in first if any(leak.path == d.location for leak in leaks)]
@@ -284,8 +283,13 @@ def user_site_brings_nothing(evidence: Evidence) -> Verdict:
         return passed("none")
     if env.manager == "system":
         return passed(f"{', '.join(names)} are installed for this user")
-    return warned(
-        f"{', '.join(names)} come{'' if len(names) > 1 else 's'} from your user directory, not from this environment.",
+    hidden = [
+        d for d in env.distributions if d.name == "torch" and d not in first and d.location.startswith(env.prefix)
+    ]
+    say = failed if hidden and hidden[0].version != first[0].version else warned  # torch is the first of the family
+    return say(
+        f"{', '.join(names)} come{'' if len(names) > 1 else 's'} from your user directory, not from this environment"
+        + (f", which has torch {hidden[0].version}." if hidden else "."),
         hint=setting(evidence, "PYTHONNOUSERSITE", "1"),
         command=True,
     )

@@ -34,8 +34,11 @@ def torch_is_installed(evidence: Evidence) -> Verdict:
     if record is not None:
         return _files_are_gone(evidence, record.version)
     mend = evidence.mender.reinstall()
+    rest = next((path for path in env.leftovers if path.lstrip("~").startswith("orch")), None)  # pip's ~orch
     return failed(
-        "PyTorch is not installed in this environment.",
+        "PyTorch is not installed in this environment."
+        if rest is None
+        else f"PyTorch is not there any more: something stopped pip while it replaced it, and left {rest}.",
         hint=mend or "make an environment with Python 3.12 and install torch there",
         command=mend is not None,
     )
@@ -172,24 +175,35 @@ def _kinds(mixed: dict[str, list[str]]) -> str:
     return " and ".join(sorted({kind for kinds in mixed.values() for kind in kinds}))
 
 
-def cuda_libraries_are_there(evidence: Evidence) -> Verdict:
-    """A CUDA build without the packages that it requires (``--no-deps``, a lock of another platform)."""
+def what_torch_requires_is_there(evidence: Evidence) -> Verdict:
+    """torch without packages that it requires (``--no-deps``, a lock of another platform, an uninstall)."""
     env, torch = _env(evidence), evidence.torch
-    if env is None or torch is None or torch.cuda is None:
-        return skipped("no CUDA build of torch is installed")
-    dist = env.distribution("torch")
-    wanted = _required(dist.requires if dist else (), evidence)
-    missing = [name for name in wanted if env.distribution(name) is None]
-    if not missing:
+    dist = env.distribution("torch") if env else None
+    if env is None or torch is None or dist is None:
+        return skipped("torch is not installed, or nothing says what it requires")
+    missing = _missing(dist.requires, env, evidence)
+    libraries = [name for name in missing if name.startswith(("nvidia-", "cuda-"))]
+    if not missing or (not libraries and dist.installer == "conda"):  # conda's packages bear other names at times
         return passed("all that torch requires is installed")
-    return failed(
-        f"torch {evidence.torch_version} requires packages that are missing: {', '.join(missing[:4])}"
-        + (f" and {len(missing) - 4} more." if len(missing) > 4 else "."),
-        # by the version of the metadata, which pip then finds installed: no index has PyPI's 2.15.0 as 2.15.0+cu132
-        hint=evidence.mender.install(f"torch=={dist.version if dist else torch.version}"),
-        command=True,
-        evidence={"missing": list(missing)},
+    names, told = list(missing), list[Json](missing)
+    message = f"torch {evidence.torch_version} requires packages that are missing: {', '.join(names[:4])}" + (
+        f" and {len(names) - 4} more." if len(names) > 4 else "."
     )
+    if libraries and torch.cuda is not None:
+        # by the version of the metadata, which pip then finds installed: no index has PyPI's 2.15.0 as 2.15.0+cu132
+        return failed(
+            message, hint=evidence.mender.install(f"torch=={dist.version}"), command=True, evidence={"missing": told}
+        )
+    say = failed if _not_found_by_torch(evidence) in missing else warned
+    return say(message, hint=evidence.mender.install(*missing.values()), command=True, evidence={"missing": told})
+
+
+def _not_found_by_torch(evidence: Evidence) -> str | None:
+    """The package whose module the import of torch did not find."""
+    stage = evidence.report.stage("torch") if evidence.report else None
+    words = (stage.message or "") if stage is not None and stage.outcome == "error" else ""
+    _, said, rest = words.partition("No module named '")
+    return _name(rest.partition("'")[0].partition(".")[0]) if said else None
 
 
 def marker_values(evidence: Evidence) -> dict[str, str]:
@@ -214,25 +228,34 @@ def markers_of(machine: Machine, env: Environment) -> dict[str, str]:
     }
 
 
-def _required(requires: tuple[str, ...], evidence: Evidence) -> list[str]:
-    """The CUDA packages that torch's own metadata asks for here; other requirements break louder."""
-    if not any("nvidia" in line or "cuda" in line for line in requires):
-        return []
+def _missing(requires: tuple[str, ...], env: Environment, evidence: Evidence) -> dict[str, str]:
+    """What is required here and not installed: the name, and the requirement without its marker."""
+    # Most of it is there, which its name alone tells: then the reader of requirements need not be loaded.
+    doubtful = [line for line in requires if env.distribution(_name(line)) is None]
+    if not doubtful:
+        return {}
     from packaging.requirements import InvalidRequirement, Requirement
-    from packaging.utils import canonicalize_name
 
     here = marker_values(evidence)
-    names = []
-    for line in requires:
-        if not line.startswith(("nvidia-", "cuda-")):
-            continue
+    found = {}
+    for line in doubtful:
         try:
             requirement = Requirement(line)
         except InvalidRequirement:
             continue
         if requirement.marker is None or requirement.marker.evaluate(here):
-            names.append(str(canonicalize_name(requirement.name)))
-    return names
+            found[_name(line)] = f"{requirement.name}{requirement.specifier}"
+    return found
+
+
+def _name(requirement: str) -> str:
+    """The normalised name that a requirement begins with."""
+    name = requirement.strip()
+    for index, char in enumerate(name):
+        if not (char.isalnum() or char in "-_."):
+            name = name[:index]
+            break
+    return name.lower().replace("_", "-").replace(".", "-")
 
 
 CHECKS = (
@@ -247,6 +270,6 @@ CHECKS = (
     Check("tilde-leftovers", "Nothing is half-removed", "PyTorch", nothing_is_half_removed),
     Check("cu11-cu12-mix", "CUDA libraries are of one family", "PyTorch", cuda_libraries_are_of_one_family,
           behind=PACKAGES),
-    Check("no-deps-install", "torch has the packages it requires", "PyTorch", cuda_libraries_are_there,
+    Check("no-deps-install", "torch has the packages it requires", "PyTorch", what_torch_requires_is_there,
           behind=PACKAGES),
 )  # fmt: skip
