@@ -39,6 +39,11 @@ def test_hints_name_the_program_that_was_called(tmp_path, monkeypatch, capsys):
     (tmp_path / "train.py").write_text('DEVICE = "cuda"\n', encoding="utf-8")
     assert main(["device"]) == 0
     assert f"{START} device --set " in capsys.readouterr().err
+    (tmp_path / "envtool.toml").write_text('name = "x"\npackages = ["tqdm"]\n', encoding="utf-8")
+    assert main(["pick"]) == 0
+    assert f"other package; `{START} install` brings it, too" in capsys.readouterr().err
+    assert main(["lock", "--check"]) == 1
+    assert f"Run `{START} lock`, and commit" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,9 @@ def _tell(made: Draft, target: str | None) -> None:
         rows = [_hanging(f"{key}: {problem}") for key, problem in made.wrong]
         blocks.append("\n".join(["To be changed before it can be used:", *rows]))
     if target:
-        blocks.append("Next: look through the file, then run `envtool pick`.")
+        from envtool.cli.own_name import typed
+
+        blocks.append(typed("Next: look through the file, then run `envtool pick`."))
     if blocks:
         print("\n\n".join(blocks), file=sys.stderr)
 

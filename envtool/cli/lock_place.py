@@ -129,7 +129,9 @@ def check_lock(place: Place, as_json: bool) -> int:
         print_document("stale" if changes else "fresh", lockfile=lockfile, told=(changes, ()))
     elif changes:
         print("The lockfiles are not what the spec says:\n" + "\n".join(f"  {line}" for line in changes))
-        print("Run `envtool lock`, and commit what it writes.")
+        from envtool.cli.own_name import typed
+
+        print(typed("Run `envtool lock`, and commit what it writes."))
     else:
         print(f"The lockfiles in {short(place.folder)} are what {place.spec_name} says.")
     return EXIT_FAILED if changes else EXIT_OK

@@ -29,7 +29,11 @@ def verify_lock(place: Place, mirrors: tuple[str, ...], *, offline: bool, as_jso
     elif told:
         print(f"These are not what the channel says, in {short(place.folder)}:")
         print("\n".join(f"  {line}" for line in told))
-        print("Install nothing from it. Restore the lockfiles from git, or lock again: `envtool lock --upgrade`.")
+        from envtool.cli.own_name import typed
+
+        print(
+            typed("Install nothing from it. Restore the lockfiles from git, or lock again: `envtool lock --upgrade`.")
+        )
     else:
         print(f"All {count} packages in {short(place.folder)} are what the channel says: address, hashes, size, needs.")
     return EXIT_FAILED if told else EXIT_OK

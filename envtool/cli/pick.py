@@ -250,7 +250,9 @@ def _tell_of_others(spec: Spec, plan: Plan, *, here: bool) -> None:
     if count:
         words = "the course's other package" if count == 1 else f"the course's {count} other packages"
         way = f"; `envtool install` brings {'it' if count == 1 else 'them'}, too" if here else ""
-        print(f"not in this line: {words}{way}", file=sys.stderr)
+        from envtool.cli.own_name import typed
+
+        print(f"not in this line: {words}{typed(way)}", file=sys.stderr)
 
 
 def _whole(answer: NoPlan, subject: _Subject, request: Request, catalog: Catalog) -> NoPlan:

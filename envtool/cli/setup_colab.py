@@ -229,7 +229,10 @@ def _show(course: Course, runtime: Runtime, findings: tuple[Finding, ...], other
         names = ", ".join(one.name for one in others)
         print(f"Nothing clashes on: {names}.", file=sys.stderr)
         if others[0].name != "latest":
-            print(f"hint: `envtool setup colab --runtime {others[0].name}` holds the notebook to it", file=sys.stderr)
+            from envtool.cli.own_name import typed
+
+            line = typed(f"envtool setup colab --runtime {others[0].name}")
+            print(f"hint: `{line}` holds the notebook to it", file=sys.stderr)
         else:
             print("hint: leave out --runtime", file=sys.stderr)
     elif number:
