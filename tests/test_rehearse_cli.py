@@ -14,6 +14,7 @@ from envtool.cli.app import main
         (["nowhere.py"], "there is no script nowhere.py"),
         (["folder"], "folder is a folder"),
         (["book.ipynb"], "is a notebook"),
+        (["book two.ipynb"], "--to script 'book two.ipynb'`"),
         (["-m", "train.py"], "no module's name"),
         (["-m", "a-b"], "no module's name"),
         ([], "missing argument"),
@@ -27,6 +28,7 @@ def test_what_can_not_be_rehearsed_is_a_usage_error(tmp_path, monkeypatch, capsy
     (tmp_path / "folder").mkdir()
     (tmp_path / "s.py").write_text("")
     (tmp_path / "book.ipynb").write_text("{}")
+    (tmp_path / "book two.ipynb").write_text("{}")
     assert main(["rehearse", *arguments]) == 2
     assert words in capsys.readouterr().err.lower()
 

@@ -70,9 +70,11 @@ def check_script(script: str, module: bool) -> None:
             raise UsageError(f"-m {script}: this is no module's name", hint="leave -m out for a file")
         return
     if script.endswith(".ipynb"):
+        from envtool.shell import quoted
+
+        line = f"jupyter nbconvert --to script {quoted(script, 'powershell' if sys.platform == 'win32' else 'posix')}"
         raise UsageError(
-            f"{script} is a notebook, and rehearse runs scripts",
-            hint=f"jupyter nbconvert --to script {script}, then rehearse the .py file",
+            f"{script} is a notebook, and rehearse runs scripts", hint=f"`{line}`, then rehearse the .py file"
         )
     if os.path.isdir(script):
         raise UsageError(f"{script} is a folder", hint="name the script in it, or use -m for a package")
