@@ -29,7 +29,7 @@ def test_a_device_computes_or_the_reason_is_told(name, monkeypatch):
             get_device()
 
 
-@pytest.mark.parametrize("name", ["gpu", "GPU", "cuda:", "cuda:one", "cuda :1"])
+@pytest.mark.parametrize("name", ["gpu", "GPU", "auto:1", "cuda:", "cuda:one", "cuda :1"])
 def test_a_name_that_is_none_is_refused(name, monkeypatch):
     monkeypatch.setenv("DEVICE", name)
     with pytest.raises(RuntimeError, match="It may be cuda, xpu, mps, cpu or auto"):

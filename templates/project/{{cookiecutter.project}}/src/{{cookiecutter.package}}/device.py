@@ -25,7 +25,7 @@ def get_device():
     """
     name = os.environ.get("DEVICE", "").strip() or DEVICE
     kind, _, number = name.partition(":")
-    if kind == "auto":
+    if name == "auto":
         return best_device()
     if kind == "meta":  # what `envtool rehearse` sets
         return torch.device(name)
