@@ -186,6 +186,7 @@ class Environment(Fact):
     local_venv: Reading[str] = NOT_ASKED  # ./.venv, when that is another environment than this one
     local_venv_starts: Reading[bool] = NOT_ASKED  # Found(False): its Python is a link that leads nowhere
     workplace: Workplace | None = None  # None where a plain start did not tell
+    half_done: str | None = None  # the folder that `envtool install` keeps beside it until a change is done
     ghost: str | None = None  # the active environment, by VIRTUAL_ENV or CONDA_PREFIX, where no Python is there
 
     def distribution(self, name: str) -> Distribution | None:
@@ -214,6 +215,7 @@ class BrokenEnvironment(Fact):
     kind: str
     message: str
     home: str | None = None
+    half_done: str | None = None  # as Environment.half_done
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -80,6 +80,11 @@ def mac(**changes):
 # code: (what makes it fail, status it then has, words that must be there)
 BAD: dict[str, tuple[dict, str, tuple[str, ...]]] = {
     # interpreter
+    "install-interrupted": (
+        {"env": replace(environment(CPU), half_done="/home/ana/course/.venv.envtool")},
+        "fail",
+        ("interrupted in /home/ana/course/.venv,",),
+    ),
     "venv-broken": ({"env": broken("dangling")}, "fail", ("/opt/python3.9", "gone")),
     "python-does-not-start": ({"env": broken("does-not-start")}, "fail", ("No such file",)),
     "python-plain-start": (

@@ -1,27 +1,31 @@
-"""What the doctor says beside an environment that an interrupted install left behind."""
+"""What the doctor says of an environment that an interrupted install left behind."""
 
-import sys
-from types import SimpleNamespace
+from __future__ import annotations
 
-from envtool.cli.half_done import note_of_half_done
-from envtool.environment import BrokenEnvironment
+import json
+import os
+from pathlib import Path
+
+import pytest
+from doctor_room import Room
+
 from envtool.install.transaction import work_folder
 
 
-def broken(prefix):
-    python = prefix / ("Scripts" if sys.platform == "win32" else "bin") / "python"
-    return SimpleNamespace(environment=BrokenEnvironment(str(python), "--python", "does-not-start", "it is half there"))
-
-
-def test_a_run_that_was_killed_is_told_of(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("ENVTOOL_PROGRAM", raising=False)
-    prefix = tmp_path / ".venv"
-    note_of_half_done(broken(prefix))
-    assert capsys.readouterr() == ("", "")
-    (tmp_path / work_folder(".venv")).mkdir()
-    note_of_half_done(broken(prefix))
-    out, err = capsys.readouterr()
-    assert out == "" and "was interrupted in .venv, or is still at work. Run it again first" in err
-    note_of_half_done(broken(tmp_path / "other"))
-    assert capsys.readouterr() == ("", "")
+@pytest.mark.slow
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_run_that_was_killed_is_the_one_cause(tmp_path, broken):
+    room = Room(tmp_path / "home")
+    (room.site / "torch").mkdir()
+    (room.site / "torch" / "__init__.py").write_text("raise ImportError('half of it is there')\n")
+    os.mkdir(work_folder(str(room.prefix)))
+    python = Path(room.python)
+    if broken:
+        python.unlink()
+        python.symlink_to("/nowhere/python")
+    done = room.doctor("--json", VIRTUAL_ENV=str(room.prefix), PATH=f"{python.parent}:/usr/bin:/bin")
+    document = json.loads(done.out)
+    assert done.code == 1 and document["next_step_code"] == "install-interrupted"
+    failing = [verdict["code"] for verdict in document["verdicts"] if verdict["status"] == "fail"]
+    assert failing == ["install-interrupted"]
+    assert document["next_step"] == f"envtool install --into {room.prefix}"

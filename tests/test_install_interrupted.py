@@ -1,6 +1,8 @@
 """What is left of an environment when an installation is broken off, runs out of disk, or meets another one."""
 
+import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -74,6 +76,16 @@ def snapshot(folder):
     }
 
 
+def printed_line(room):
+    """The one fix that the doctor names for what was killed here."""
+    words = [sys.executable, "-m", "envtool", "doctor", "--no-spec", "--json", "--python", str(room.venv)]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=room.folder, env=room.env, timeout=60)
+    document = json.loads(done.stdout)
+    failing = [verdict["code"] for verdict in document["verdicts"] if verdict["status"] == "fail"]
+    assert failing == ["install-interrupted"] == [document["next_step_code"]]
+    return shlex.split(document["next_step"])
+
+
 def kill(process):
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
@@ -131,7 +143,9 @@ def test_killed_while_it_changes_the_next_run_puts_the_old_one_back(room, tool):
     room.index.faults = {}
     refused = room.run("--installer", tool, "--dry-run", *CPU)
     assert refused.code == 4 and "was interrupted" in refused.err
-    done = room.run("--installer", tool, *CPU)
+    line = printed_line(room)
+    assert line[:4] == ["envtool", "install", "--into", str(room.venv)]
+    done = room.run(*line[2:], "--installer", tool, *CPU)
     assert done.code == 0, done.err
     assert "An earlier run was interrupted: the old environment was put back." in done.err
     assert "nothing: all of it is installed" in done.out

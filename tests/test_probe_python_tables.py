@@ -164,6 +164,7 @@ def windows(isolated: dict[str, Json], plain: dict[str, Json] | None) -> Environ
     recording.keep("which", "pip", {"absent": "no pip on PATH"})
     for path in (".venv", "venv"):
         recording.keep("stat", rf"C:\work\{path}\pyvenv.cfg", {"absent": "no such file"})
+    recording.keep("stat", r"C:\Py.envtool", {"absent": "no such file"})
     found = start(RecordedHost(recording, strict=True), Choice("python", "python on PATH"))()
     assert isinstance(found, Environment)
     return found

@@ -8,6 +8,7 @@ from envtool.checks import (
     cuda,
     driver,
     gpu,
+    half_done,
     imports,
     indexes,
     interpreter,
@@ -22,6 +23,7 @@ from envtool.checks.check import COURSE, GROUPS, LOCK, Check, Evidence, Mender, 
 # What must be right first comes first, and hides what follows from it (order.py): a Python that starts, a system that
 # serves, a driver, every GPU, the build of torch, CUDA, its companions. How a GPU is used just now comes last.
 ALL: tuple[Check, ...] = (
+    *half_done.CHECKS,
     *interpreter.CHECKS,
     *system.CHECKS,
     *indexes.CHECKS,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from envtool.checks.check import Check, Evidence, imports_torch
+from envtool.checks.order import HALF_DONE
 from envtool.checks.os_packages import install_line
 from envtool.checks.workplace import setting, unset
 from envtool.environment import BrokenEnvironment, Environment, Leak, Shadow
@@ -249,8 +250,7 @@ def standard_library_is_reached(evidence: Evidence) -> Verdict:
 
 
 def _leaks_with_family(evidence: Evidence, kind: str) -> tuple[list[Leak], list[str]]:
-    env = _env(evidence)
-    if env is None:
+    if (env := _env(evidence)) is None:
         return [], []
     leaks = [leak for leak in env.leaks if leak.kind == kind]
     paths = {leak.path for leak in leaks}
@@ -399,8 +399,8 @@ def _environment_here(evidence: Evidence, env: Environment) -> str:
 
 
 CHECKS = (
-    Check("venv-broken", "The environment's Python exists", "Python", environment_starts),
-    Check("python-does-not-start", "Python starts", "Python", python_starts),
+    Check("venv-broken", "The environment's Python exists", "Python", environment_starts, behind=HALF_DONE),
+    Check("python-does-not-start", "Python starts", "Python", python_starts, behind=HALF_DONE),
     Check(
         "venv-not-active", "The project's own environment is active", "Python", project_environment_is_active,
         needs=("venv-broken",),

@@ -1,7 +1,9 @@
 """What hides what: the causes, by their codes, behind which other checks would only find consequences."""
 
+# What stands in the environment now is neither the old one nor the new one.
+HALF_DONE = ("install-interrupted",)
 # Another Python answers than the one that was meant, or none: what is installed there is not what is asked about.
-OTHER_PYTHON = ("venv-broken", "python-does-not-start", "venv-not-active")
+OTHER_PYTHON = (*HALF_DONE, "venv-broken", "python-does-not-start", "venv-not-active")
 # Something is imported in place of what is installed: imports fail, and versions are those of two places.
 OTHER_FILES = ("file-named-torch", "folder-named-torch", "stdlib-shadow", "pythonpath-leak")
 # No wheel of torch fits here, whatever is done about packages.

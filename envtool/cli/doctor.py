@@ -133,14 +133,9 @@ def _diagnosis(
 
     course = spec.course if spec else None
     with a_word_of_patience(asked.machine is None, IMPORT if importing else MACHINE):
-        found = examine(
+        return examine(
             host, python=named, do_import=importing, timeout=asked.timeout, course=course, selection=selection
         )
-    if asked.machine is None:
-        from envtool.cli.half_done import note_of_half_done
-
-        note_of_half_done(found)
-    return found
 
 
 def _selection(asked: Asked, spec: Spec | None) -> Selection | None:

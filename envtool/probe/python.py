@@ -75,9 +75,23 @@ class Running(Fact):
         if answer is not None and text_of(answer, "prefix") is not None:
             return _environment(self.host, self.choice, answer, (plain, plain_answer))
         broken = _broken(self.host, self.choice, isolated, answer or plain_answer)
-        if self.choice.named and broken.kind != "dangling":
+        from dataclasses import replace
+
+        half_done = _half_done(self.host, _prefix_of(self.choice.executable))
+        if self.choice.named and broken.kind != "dangling" and half_done is None:
             raise UsageError(f"--python {broken.message}", hint=HINT)
-        return broken
+        return replace(broken, half_done=half_done)
+
+
+def _half_done(host: Host, prefix: str) -> str | None:
+    """Where `envtool install` keeps the old environment while it changes this one."""
+    aside = f"{prefix}.envtool"
+    return aside if prefix and isinstance(host.stat(aside), Found) else None
+
+
+def _prefix_of(executable: str) -> str:
+    separator = "\\" if "\\" in executable else "/"
+    return separator.join(executable.split(separator)[:-2])
 
 
 def _answer(reading: Reading[Completed]) -> Answer | None:
@@ -134,6 +148,7 @@ def _environment(
         local_venv=(venv := local_venv(host, cwd, prefix)),
         local_venv_starts=venv_starts(host, venv),
         workplace=workplace_of(plain),
+        half_done=_half_done(host, prefix),
         ghost=choice.ghost,
     )
 
