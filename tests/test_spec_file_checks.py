@@ -56,7 +56,7 @@ CASES = [
     ("spec-platform", ONE, laptop(arch="riscv64"), None, "warn", ("linux on riscv64",)),
     ("spec-python", ONE, None, None, "skip", ()),
     ("spec-python", replace(ONE, python=">=3.10,<3.14"), None, None, "pass", ("3.12.4",)),
-    ("spec-python", replace(ONE, python="==3.11.*"), None, None, "fail", ("==3.11.*", "3.12.4", "Python 3.11")),
+    ("spec-python", replace(ONE, python="==3.11.*"), None, None, "fail", ("==3.11.*", "3.12.4", "envtool install --python 3.11")),
     ("spec-python", replace(ONE, python="<3.6"), None, None, "fail", ("ask whoever",)),
     ("spec-torch", ONE, None, environment(CPU), "pass", ("torch 2.14.1",)),
     ("spec-torch", replace(ONE, torch=("torch>=2.15",)), None, environment(CPU), "fail",
@@ -249,3 +249,17 @@ def test_the_line_is_of_the_course_s_variant():
     course = replace(ONE, gpu=Floors(compute_capability=(7, 0), driver="525.60.13"))
     assert "+cu126" in line(course, environment(CPU), server())
     assert line(GPU_ONLY, environment(CPU), laptop()) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({}, "envtool install --python 3.11 --into .venv-3.11"),  # ./.venv is this very environment
+        ({"prefix": "/opt/tools"}, "envtool install --python 3.11"),
+        ({"prefix": "/opt/tools", "local_venv": Found(".venv")}, "envtool install --python 3.11 --into .venv-3.11"),
+    ],
+)
+def test_another_python_goes_where_no_environment_is(changes, line):
+    here = replace(environment(), working_directory="/home/ana/course", **changes)
+    found = judged(replace(ONE, python="==3.11.*"), None, here)
+    assert (found["spec-python"].hint, found["spec-python"].command) == (line, True)

@@ -75,7 +75,7 @@ def _imports(evidence: Evidence, package: str) -> Verdict:
     if stage.outcome == "timeout":
         return failed(
             f"`import {package}` {how_it_ended(stage)}.",
-            hint="give it longer: envtool doctor --timeout 600 (a first import from a network disk takes minutes)",
+            hint="give it longer, with --timeout 600: a first import from a network disk takes minutes",
             evidence=facts_of(stage),
         )
     missing = stage.detail("missing_library")

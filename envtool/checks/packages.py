@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from envtool.checks import another_python
 from envtool.checks.check import Check, Evidence
 from envtool.checks.order import NO_WAY_IN, PACKAGES
 from envtool.checks.words import label
@@ -34,6 +35,8 @@ def torch_is_installed(evidence: Evidence) -> Verdict:
     if record is not None:
         return _files_are_gone(evidence, record.version)
     mend = evidence.mender.reinstall()
+    if mend is None and (fitting := another_python.of_the_course(evidence)):
+        mend = another_python.line(evidence, fitting)
     rest = next((path for path in env.leftovers if path.lstrip("~").startswith("orch")), None)  # pip's ~orch
     return failed(
         "PyTorch is not installed in this environment."

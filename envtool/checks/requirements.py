@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from envtool.checks import another_python
 from envtool.checks.check import COURSE, Check, Evidence
 from envtool.checks.order import NO_DRIVER, OTHER_BUILD, OTHER_FILES, OTHER_PYTHON, PACKAGES
 from envtool.checks.packages import marker_values
@@ -38,14 +39,13 @@ def python_is_in_range(evidence: Evidence) -> Verdict:
         return skipped("Python does not start")
     if course.allows_python(env.version):
         return passed(f"Python {env.version} is one of {course.python}")
-    from envtool.plan.for_course import fitting_python
-
-    fitting = fitting_python(evidence.machine, course.request(), course, evidence.catalog)
+    fitting = another_python.of_the_course(evidence)
     return failed(
         f"The course is made for Python {course.python}; this environment has Python {env.version}.",
-        hint=f"make an environment with Python {fitting} and install the course's packages there"
+        hint=another_python.line(evidence, fitting)
         if fitting
         else "ask whoever runs the course for a Python that it works with here",
+        command=fitting is not None,
         evidence={"asked": course.python, "found": env.version},
     )
 

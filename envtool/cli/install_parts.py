@@ -146,7 +146,9 @@ def _same_python(named: str, found: Environment, place: Place) -> None:
     if not same:
         raise UsageError(
             f"{place.shown} has Python {found.version}, and --python asks for {named}",
-            hint="name another folder with --into, which then gets that Python",
+            hint=f"envtool install --python {named} --into .venv-{named}"
+            if is_version(named)
+            else "name another folder with --into, which then gets that Python",
         )
 
 
