@@ -44,6 +44,13 @@ def test_a_python_without_torch_is_a_tools_failure(tmp_path, monkeypatch, capfd)
     assert "never reached" not in err
 
 
+def test_a_module_that_is_not_there_is_a_usage_error(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    assert main(["rehearse", "--python", sys.executable, "-m", "no_such_module.train"]) == 2
+    err = capfd.readouterr().err
+    assert "-m no_such_module.train" in err and "finds no module" in err and "Traceback" not in err
+
+
 def test_a_python_that_does_nothing_is_a_tools_failure(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "s.py").write_text("")

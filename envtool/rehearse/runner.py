@@ -11,7 +11,7 @@ import tempfile
 import time
 from dataclasses import replace
 
-from envtool.errors import ToolError
+from envtool.errors import ToolError, UsageError
 from envtool.fact import Fact, dataclass
 from envtool.rehearse.events import Ended, events_in, report_of, without_torch
 from envtool.rehearse.report import SCRIPT_FAILED, Report
@@ -48,6 +48,11 @@ def rehearse(asked: Asked) -> Report:
     problem = without_torch(events)
     if problem is not None:
         raise ToolError(f"{asked.python} can't import torch: {problem}", hint=f"envtool doctor --python {asked.python}")
+    if any(event["event"] == "no-module" for event in events):
+        raise UsageError(
+            f"-m {asked.script}: {asked.python} finds no module of that name",
+            hint="run it from the project's folder, or install the project into this environment",
+        )
     if not events:
         raise ToolError(
             f"{asked.python} ended before the rehearsal began (exit code {ended.returncode})",

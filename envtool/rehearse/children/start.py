@@ -37,8 +37,14 @@ def main():
     sys.argv = [script] + sys.argv[6:]
     os.environ["DEVICE"] = device
     telling.tell("start", python=sys.version.split()[0], executable=sys.executable)
+    # The package alone: what lies in it is found by running it, which the rehearsal must see.
+    if how != "file" and importlib.util.find_spec(script.partition(".")[0]) is None:
+        telling.tell("no-module")
+        return 1
     try:
         import torch  # noqa: F401 - whether it can be
+    except KeyboardInterrupt:  # envtool got it, too, and says so
+        return 130
     except BaseException as error:
         telling.tell("no-torch", type=type(error).__name__, message=str(error)[:500])
         raise
