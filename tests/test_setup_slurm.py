@@ -399,6 +399,8 @@ def test_a_lockfile_is_what_is_installed(tmp_path, monkeypatch, capsys):
     assert main(["setup", "slurm", "--stdout", "--variant", "cu129"]) == 0
     assert main(["setup", "slurm", "--stdout", "--variant", "cu126"]) == 2
     assert "--variant cu126: the lockfile has cuda (cu129) for linux-64" in capsys.readouterr().err
+    assert main(["setup", "slurm", "--stdout", "--site", "vista", "--variant", "cu129"]) == 2
+    assert "the lockfile holds nothing for linux-aarch64" in capsys.readouterr().err
     assert main(["setup", "slurm", "--stdout", "--lock", "none.lock"]) == 2
     (tmp_path / "envtool.toml").write_text(spec.replace(', "cuda"', ""))
     assert main(["setup", "slurm", "--stdout"]) == 2
@@ -418,3 +420,13 @@ def test_two_clusters_in_one_course_must_be_told_apart(tmp_path, monkeypatch, ca
     (tmp_path / "envtool.toml").write_text('name = "cats"\nruns-on = ["cluster:mila", "cluster:rorqual"]\n')
     assert main(["setup", "slurm", "--stdout"]) == 2
     assert "choose: --site mila" in capsys.readouterr().err
+
+
+def test_a_site_of_another_processor_is_told(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for platforms, said in (('"linux-64"', True), ('"linux-64", "linux-aarch64"', False)):
+        (tmp_path / "envtool.toml").write_text(
+            f'name = "cats"\nvariants = ["cpu", "cu129"]\nplatforms = [{platforms}]\n'
+        )
+        assert main(["setup", "slurm", "--stdout", "--site", "vista"]) == 0
+        assert ("the nodes of vista are linux-aarch64" in capsys.readouterr().err) is said

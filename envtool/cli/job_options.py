@@ -86,6 +86,7 @@ def run_job(scheduler: str, path: str, write: Callable[[Job], tuple[SetupFile, .
     code = deliver(files, how)
     if f"--variant {job.variant}" in files[0].text and not course.covers(job.variant):
         _warn_of_the_variant(job.variant, course)
+    _warn_of_the_platform(job, course)
     _tell(job, files[0].text, how)
     return code
 
@@ -169,7 +170,7 @@ _FROM = {"module": "a module", "site-wheels": "wheels of its own", "wheels": "wh
 
 def _tell_of_the_lockfile(job: Job, lock: str, *, named: bool) -> None:
     """Is it what the job installs? UsageError where it was asked for and is not, or lacks the variant."""
-    from envtool.cli.setup_locked import held_for_linux, held_in
+    from envtool.cli.setup_locked import held_for_linux, held_in, held_variant
 
     if not job.lock:
         why = f"{job.site.name} takes its packages from {_FROM[job.environment]}"
@@ -180,7 +181,11 @@ def _tell_of_the_lockfile(job: Job, lock: str, *, named: bool) -> None:
     print(f"using {lock}", file=sys.stderr)
     held = held_in(lock, lock)
     if held is not None:
-        held_for_linux(held, job.wanted.variant or job.variant)
+        variant = job.wanted.variant or job.variant
+        if job.site.python_platform:
+            held_variant(held, job.site.python_platform, variant)
+        else:
+            held_for_linux(held, variant)
 
 
 def _default_venv() -> str:
@@ -191,6 +196,14 @@ def _in_a_course() -> bool:
     """Is this an assignment, whose environment is the course's?"""
     above = os.path.dirname(os.getcwd())
     return all(os.path.isfile(os.path.join(above, name)) for name in ("start.py", "envtool.toml"))
+
+
+def _warn_of_the_platform(job: Job, course: Course) -> None:
+    platform = job.site.python_platform
+    if platform and platform not in course.platforms and job.environment == "environment":
+        print(f"warning: the nodes of {job.site.name} are {platform}, and the course is made for "
+              f"{', '.join(course.platforms)}", file=sys.stderr)  # fmt: skip
+        print(f"  add {platform} to platforms in envtool.toml", file=sys.stderr)
 
 
 def _warn_of_the_variant(variant: str, course: Course) -> None:

@@ -48,6 +48,7 @@ class Site(Fact):
     python_from: str = "environment"
     python_activate: str = ""  # after the modules, where they alone don't do
     python_variant: str = ""  # the build of torch, where the login node has no GPU to tell
+    python_platform: str = ""  # of the nodes with GPUs, where that is told
     internet_login: bool = True
     internet_compute: bool | None = None
     internet_proxy: str = ""
@@ -144,6 +145,7 @@ KEYS: dict[str, dict[str, Form]] = {
         "from": _one_of("environment", "wheels", "site-wheels", "module"),
         "activate": _one_of("conda activate base"),
         "variant": _VARIANT,
+        "platform": _one_of("linux-64", "linux-aarch64"),
     },
     "internet": {"login": _flag, "compute": _flag, "proxy": _ADDRESS},
     "places": {
