@@ -2,7 +2,6 @@
 
 import os
 
-import pytest
 import thoroughness
 from hypothesis import settings
 
@@ -20,9 +19,14 @@ def pytest_configure(config):
     settings.load_profile("default" if thoroughness.thorough else "fast")
 
 
+def pytest_report_header(config):
+    return None if config.getoption("--run-slow") else "the tests marked slow are left out: --run-slow runs them, too"
+
+
 def pytest_collection_modifyitems(config, items):
     if config.getoption("--run-slow"):
         return
-    for item in items:
-        if "slow" in item.keywords:
-            item.add_marker(pytest.mark.skip(reason="slow: run with --run-slow"))
+    slow = [item for item in items if "slow" in item.keywords]
+    # Not skipped one by one: there are so many that to report each takes its time.
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [item for item in items if "slow" not in item.keywords]

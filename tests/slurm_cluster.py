@@ -146,6 +146,10 @@ class Cluster:
             time.sleep(0.2)
         raise AssertionError(f"job {job} didn't end: {self.facts(job)}\n{self.logs()}")
 
+    def rest(self) -> None:
+        """Wait until no node has anything to do, not even to clear away a job that has ended."""
+        _await_nodes(self, 60)
+
     def logs(self) -> str:
         return "\n".join(path.read_text(errors="replace")[-2000:] for path in sorted(self.folder.glob("*.log")))
 
@@ -212,11 +216,11 @@ def _free_ports(count: int) -> list[int]:
     return ports
 
 
-def _await_nodes(made: Cluster) -> None:
-    end = time.monotonic() + 20
+def _await_nodes(made: Cluster, seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
         done = made.run("sinfo", "--noheader", "--Node", "--format=%N %t")
         if done.returncode == 0 and sorted(set(done.stdout.split("\n")) - {""}) == ["node1 idle", "node2 idle"]:
             return
         time.sleep(0.1)
-    raise AssertionError(f"Slurm didn't start\n{made.logs()}")
+    raise AssertionError(f"Slurm's nodes are not idle\n{made.logs()}")

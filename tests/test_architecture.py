@@ -1,6 +1,7 @@
 """Imports point one way: noun modules are pure, and nothing reaches back up."""
 
 import ast
+import functools
 import sys
 from pathlib import Path
 
@@ -39,8 +40,13 @@ def modules():
         yield path, parts[0].removesuffix(".py")
 
 
+@functools.cache
+def nodes_of(path):
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
 def imported(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name
@@ -88,7 +94,7 @@ def test_nobody_imports_torch():
 def test_only_write_opens_files_for_writing():
     wrong = []
     for path, name in modules():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes_of(path):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "open" and name != "write":
                 modes = [a.value for a in node.args[1:2] if isinstance(a, ast.Constant)]
                 if any(set("wax+") & set(str(mode)) for mode in modes):
@@ -124,7 +130,7 @@ def test_every_frozen_dataclass_compares_by_its_fields():
     """Without eq=False it would pay for its own equality at every start; without Fact it would have none."""
     wrong = []
     for path, _ in modules():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes_of(path):
             if not isinstance(node, ast.ClassDef):
                 continue
             frozen = [d for d in node.decorator_list if "frozen=True" in ast.unparse(d)]

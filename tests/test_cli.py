@@ -320,6 +320,7 @@ def test_a_closed_stdout_is_no_crash():
     assert done.returncode == 0 and not done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not POSIX, reason="needs a pseudo-terminal")
 def test_on_a_terminal_the_word_of_patience_is_taken_back(tmp_path):
     import pty

@@ -69,7 +69,7 @@ def test_a_cell_keeps_its_lines() -> None:
     source = "%time x = 1\n!ls \\\n  -l\ny = 2\n"
     cell = as_python(source)
     assert cell is not None
-    assert cell.text == "x = 1\npass\n\ny = 2\n"
+    assert cell.text == "x = 1\npass\n#\ny = 2\n"
     assert cell.cut == {1: len("%time ")}
 
 

@@ -188,6 +188,7 @@ def talk(room: Room, answers: list[bytes], *arguments: str) -> tuple[int, str]:
     return code, said.decode().replace("\r\n", "\n")
 
 
+@pytest.mark.slow
 @posix
 @pytest.mark.parametrize("answer", [b"n", b"", b"perhaps\nn"])
 def test_no_is_no(tmp_path: Path, answer: bytes) -> None:

@@ -260,6 +260,7 @@ def test_at_the_time_limit_a_job_goes_back_into_the_queue_and_goes_on(slurm, tmp
         time.sleep(0.5)
     facts = slurm.facts(number)
     assert facts["Restarts"] == "1", (facts, log(tmp_path, number))
+    slurm.rest()  # what is left of the first start is cleared away
     assert slurm.run("scontrol", "update", f"JobId={number}", "StartTime=now").returncode == 0  # not in two minutes
     assert slurm.wait(number) == "COMPLETED", log(tmp_path, number)
     out = log(tmp_path, number)

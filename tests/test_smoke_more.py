@@ -241,9 +241,9 @@ def test_a_process_ends_with_its_starter():
 
     if os.name == "nt":
         pytest.skip("there the time limit alone ends them")
-    guard = f"import sys; sys.path.insert(0, {CHILDREN!r}); import distributed_script as d, os; print(os.getpid(), flush=True)"
+    guard = f"import sys; sys.path.insert(0, {CHILDREN!r}); import distributed_script as d, os; parent = os.getppid(); print(os.getpid(), flush=True)"
     starter = (
-        f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {guard + '; d.leave_with(os.getppid(), 60)'!r}],"
+        f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {guard + '; d.leave_with(parent, 60)'!r}],"
         " start_new_session=True); import time; time.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", starter], stdout=subprocess.PIPE, text=True)

@@ -69,6 +69,7 @@ SAID = {
 }
 
 
+@pytest.mark.slow
 @posix
 @pytest.mark.parametrize("code", SAID)
 def test_each_end_is_told(bad, code):

@@ -112,7 +112,7 @@ def _answer(
     sizes: tuple[int, int],
 ) -> Answer:
     """What the checks of all candidates say; those behind the first ``likely`` are told only where they are true."""
-    from envtool.checks import ALL, imports, of_course, pairs
+    from envtool.checks import ALL, cuda, imports, of_course, pairs
     from envtool.cli.doctor_choice import with_needs
     from envtool.report.symptom import Answer, Judged, Outcome
 
@@ -120,7 +120,8 @@ def _answer(
         return Answer((), diagnose(do_import), *sizes)
     checks = {check.code: check for check in (*ALL, *of_course())}
     wanted = with_needs((c.failure.check for c in found if c.failure.check in checks), checks.values())
-    needs_import = any(check.code in wanted for check in (*imports.CHECKS, *pairs.CHECKS))
+    by_import = (*imports.CHECKS, *imports.COMPANION_CHECKS, *cuda.CHECKS, *pairs.CHECKS)
+    needs_import = any(check.code in wanted for check in by_import)
     diagnosis = diagnose(do_import and (needs_import or not likely))
     by_code = {verdict.code: verdict for verdict in diagnosis.verdicts if verdict.code in wanted}
     judged = [Judged(c, by_code.get(c.failure.check or "")) for c in found]

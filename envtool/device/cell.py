@@ -48,7 +48,7 @@ def as_python(source: str) -> Cell | None:
         magic = head[2:].split()[0] if head[2:].split() else ""
         if not (written.group(1).endswith(".py") if written else magic in _PYTHON_CELLS):
             return None
-        lines[first] = "\n"
+        lines[first] = "#\n"
         if written:
             return Cell("".join(lines), {}, ())
     return _without_magics(lines)
@@ -66,8 +66,8 @@ def _without_magics(lines: list[str]) -> Cell:
         assigned = _ASSIGNED.fullmatch(body)
         magic = _LINE.fullmatch(body)
         if continued:
-            # A comment where the cell ends: an empty last line would not be one.
-            lines[number], found = end or "#", True
+            # A comment, not nothing: the ends of two lines could else become the end of one.
+            lines[number], found = "#" + end, True
         elif python:
             cut[number + 1] = len(python.group(2))
             lines[number], found = python.group(1) + body[python.end() :] + end, False

@@ -157,6 +157,8 @@ def _reading(ask: Callable[[], T]) -> Reading[T]:
         return Unknown("permission denied")
     except OSError as error:
         return Unknown(error.strerror or str(error))
+    except ValueError:  # a path with a letter that this locale has no bytes for, or with a zero byte
+        return Unknown("this locale has no such path")
 
 
 def within(seconds: float, ask: Callable[[], Reading[T]]) -> Reading[T]:

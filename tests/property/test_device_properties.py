@@ -92,6 +92,8 @@ def test_what_is_set_is_found_again(line: str, others: list[str], name: str, end
 @settings(max_examples=examples(100), deadline=None)
 @given(st.text(alphabet=st.sampled_from("\r\n\x0c\u2028ab%!?\\ #='"), max_size=60))
 @example("?\\\r=")
+@example("?\\\r=\n")
+@example("\r%%time\n")
 def test_a_cell_keeps_its_lines_whatever_they_are(source: str) -> None:
     assert "".join(split_lines(source)) == source
     cell = as_python(source)

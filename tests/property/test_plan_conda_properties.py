@@ -209,6 +209,7 @@ def test_every_conda_plan_keeps_its_promises(box: Machine, request: Request) -> 
         check(answer, box, request)
 
 
+@pytest.mark.slow
 def test_the_conda_machines_above_get_plans_of_every_kind() -> None:
     found: list[str] = []
 

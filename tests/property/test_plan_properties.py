@@ -247,6 +247,7 @@ KINDS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_machines_above_get_plans_of_every_kind() -> None:
     """A property of answers says little if there are hardly any: plans must be common, on every accelerator."""
     found: list[str] = []
