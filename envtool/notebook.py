@@ -23,10 +23,11 @@ class Examination:
         return self.diagnosis.status.value != "fail"
 
     def __repr__(self) -> str:
+        from envtool.cli.own_name import shown
         from envtool.cli.terminal import program
         from envtool.report.text import Style, render
 
-        return render(self.diagnosis, Style(program=program())).rstrip("\n")
+        return render(shown(self.diagnosis), Style(program=program())).rstrip("\n")
 
     def _repr_html_(self) -> str:
         from envtool.report.html import render_part

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import builders
 import pytest
@@ -16,7 +17,7 @@ from envtool.environment import NOT_IMPORTED
 from envtool.errors import UsageError
 from envtool.examination import judge
 from envtool.notebook import Examination
-from envtool.report.html import render, render_part
+from envtool.report.html import _IN_A_CELL, render, render_part
 from envtool.report.html_style import NOTEBOOK_STYLE
 
 
@@ -34,11 +35,11 @@ def test_the_part_says_what_the_page_says(make):
     assert not {"script", "img", "link", "iframe", "object", "form", "html", "body", "main"} & set(part.tags[2:])
     assert not [a for a in part.attributes if a[1] in ("id", "src", "href", "style") or a[1].startswith("on")]
     words = [data for where, data in part.texts if "style" not in where]
-    said = "".join(words).replace(", or into a cell after an exclamation mark (then restart the kernel)", "")
-    assert (
-        said.split()
-        == "".join(data for where, data in page.texts if "title" not in where and "style" not in where).split()
-    )
+    said = "".join(words)
+    told = "".join(data for where, data in page.texts if "title" not in where and "style" not in where)
+    for cell in _IN_A_CELL.values():
+        said = said.replace(cell, "a terminal")
+    assert said.replace("!", "").split() == told.replace("!", "").split()
 
 
 def test_the_style_touches_nothing_outside():
@@ -68,14 +69,18 @@ def test_a_wrong_python_is_an_error_without_our_frames(tmp_path):
 CUDA = builders.environment(builders.build(version="2.14.1+cu130", variant="cu130"))
 
 
-def test_only_a_line_of_pip_goes_into_a_cell():
-    for machine, env, goes in (
-        (builders.laptop(), mismatch().environment, True),
-        (builders.server(visible_devices=builders.Found("")), CUDA, False),
-    ):
-        found = judge(machine, env, NOT_IMPORTED)
-        assert found.next_step is not None and found.next_step.command
-        assert ("exclamation mark" in render_part(found)) is goes
+@pytest.mark.parametrize(
+    ("machine", "env", "line", "place"),
+    [
+        (builders.laptop(), mismatch().environment, "!", "a cell, run it"),
+        (builders.server(visible_devices=builders.Found("")), CUDA, "import os; os.environ.pop", "first cell"),
+        (replace(builders.server(visible_devices=builders.Found("")), os="windows"), CUDA, "Remove-Item", "PowerShell"),
+    ],
+)
+def test_the_fix_is_a_line_for_a_cell_where_a_cell_can_run_it(machine, env, line, place):
+    text = render_part(judge(machine, env, NOT_IMPORTED))
+    body = re.sub(r"</?span>", "", re.search(r"<pre><code>(.*?)</code></pre>", text)[1])
+    assert body.startswith(line) and place in text
 
 
 # ── a real kernel, a real browser ────────────────────────────────────────────────────────────────

@@ -12,6 +12,7 @@ from envtool.report import facts
 from envtool.report.explain import pages
 from envtool.report.html_style import NOTEBOOK_STYLE, STYLE
 from envtool.report.text import MARKS, SMOKE, avoided, checks_of, group_lines, group_status, person
+from envtool.shell import in_a_cell
 from envtool.verdicts import Status, Verdict
 
 # Control characters (line ends and tabs are none here), the signs that turn the direction of writing, which can make
@@ -151,11 +152,18 @@ def _last(diagnosis: Diagnosis, *, notebook: bool) -> str:
     if step is not None:
         terminal = "PowerShell" if diagnosis.machine.os == "windows" else "a terminal"
         who, avoid = person(diagnosis, step.code), avoided(diagnosis, step.code)
-        return _fix(step, who, avoid, terminal=terminal, notebook=notebook)
+        return _fix(step, who, avoid, terminal=terminal, notebook=notebook and diagnosis.machine.os != "windows")
     if diagnosis.status is not Status.PASS:
         return ""
     count = sum(v.status is Status.PASS for v in diagnosis.all_verdicts)
     return f'<section class="last">\n<p>{count} checks passed. There is nothing to do.</p>\n</section>'
+
+
+# What changes files needs a new kernel; what sets a variable is gone with the kernel.
+_IN_A_CELL = {
+    "file": "a cell, run it, and restart the kernel",
+    "variable": "the notebook's first cell, and run all cells",
+}
 
 
 def _fix(step: NextStep, who: str, avoid: str | None, *, terminal: str, notebook: bool) -> str:
@@ -163,11 +171,10 @@ def _fix(step: NextStep, who: str, avoid: str | None, *, terminal: str, notebook
     code = f"<code>{_text(step.code)}</code>"
     whose = f" ({_text(who.rstrip('; '))})" if who else ""
     if step.command:
-        # pip changes files, so a cell can run it; what sets a variable or asks for a password needs a terminal.
-        cell = ", or into a cell after an exclamation mark (then restart the kernel)"
-        place = f"{terminal}{cell if notebook and ' -m pip ' in step.text else ''}"
+        line = in_a_cell(step.text) if notebook else None  # what asks for a password needs a terminal
+        place = terminal if line is None else _IN_A_CELL["file" if line.startswith("!") else "variable"]
         title, lead = "The fix", f"Copy this line into {place}; it mends {code}{whose}:"
-        body = f"<pre><code>{_unbroken(step.text)}</code></pre>"
+        body = f"<pre><code>{_unbroken(line or step.text)}</code></pre>"
     else:
         title, lead = "The next step", f"To mend {code}{whose}:"
         body = f'<p class="step">{_prose(step.text)}</p>'
