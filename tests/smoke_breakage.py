@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent.parent / "envtool" / "smoke" / "children"
@@ -61,6 +62,9 @@ def attempt(test, context, breaks, harness):
         return "fail", "%s: %s" % (type(error).__name__, error)
 
 
+LIMIT = 60  # seconds
+
+
 def in_fork(work):
     """What ``work`` gives, from a process of its own; how that ended where it gave nothing."""
     reader, writer = os.pipe()
@@ -76,14 +80,29 @@ def in_fork(work):
         finally:
             os._exit(status)
     os.close(writer)
-    _, ended = os.waitpid(child, 0)
+    ended = ended_within(child, LIMIT)
     try:
         os.killpg(child, signal.SIGKILL)  # a worker that began when the test had ended waits for ever, with the pipe
     except ProcessLookupError:
         pass
     with os.fdopen(reader) as file:  # what was written is short: the pipe has held it
         text = file.read()
+    if ended is None:
+        return ["fail", "not done within %d s" % LIMIT]
     return json.loads(text) if text else ["fail", "the process ended with %d" % ended]
+
+
+def ended_within(child, seconds):
+    """How a process ended; None where it had to be killed, as by the supervisor of the real runner."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            return status
+        time.sleep(0.02)
+    os.killpg(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return None
 
 
 def main():
@@ -97,6 +116,9 @@ def main():
 
     tests = {test.code: test for test in families.tests()}
     cores = devices.cores()
+    # A loader that is given up on an error waits at times for ever while it is taken down; here its workers are killed.
+    loader = importlib.import_module("torch.utils.data.dataloader")._MultiProcessingDataLoaderIter
+    loader.__del__ = lambda self: None
 
     def one(code, number, breaks):
         def work():
