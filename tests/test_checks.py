@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import pytest
@@ -677,3 +678,11 @@ def test_a_torch_that_pip_left_half_removed_is_named():
     judged = verdicts(env=rest)
     assert "left ~orch" in judged["torch-not-installed"].message
     assert "~" not in verdicts(env=replace(environment(), leftovers=("~umpy",)))["torch-not-installed"].message
+
+
+def test_what_an_extra_requires_is_not_even_parsed(monkeypatch):
+    """Loading the parser would take a third of the whole start of the doctor."""
+    monkeypatch.setitem(sys.modules, "packaging.requirements", None)
+    asks = ('optree>=0.13.0; extra == "optree"', "jinja2")
+    whole = replace(environment(CPU), distributions=(dist("torch", "2.14.1", requires=asks), dist("jinja2", "3.1.4")))
+    assert verdicts(env=whole)["no-deps-install"].status is Status.PASS

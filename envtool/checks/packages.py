@@ -233,8 +233,11 @@ def markers_of(machine: Machine, env: Environment) -> dict[str, str]:
 
 def _missing(requires: tuple[str, ...], env: Environment, evidence: Evidence) -> dict[str, str]:
     """What is required here and not installed: the name, and the requirement without its marker."""
-    # Most of it is there, which its name alone tells: then the reader of requirements need not be loaded.
-    doubtful = [line for line in requires if env.distribution(_name(line)) is None]
+    # Most of it is there or belongs to an extra, which the text alone tells: the reader of requirements, which takes
+    # longer to load than all checks take, is not needed then.
+    doubtful = [
+        line for line in requires if env.distribution(_name(line)) is None and "extra" not in line.partition(";")[2]
+    ]
     if not doubtful:
         return {}
     from packaging.requirements import InvalidRequirement, Requirement
